@@ -1,1 +1,11 @@
-//! picket-agent
+//! picket-agent and picketctl: the two ends of the Pacemaker Remote protocol.
+//!
+//! The way of the data, from socket to child process and back:
+//!
+//! ```text
+//! wire (TLS, frames) -> conn (one task a client) -> hub (owner of everything) -> executor (decides)
+//!                                                                                   |
+//! wire <- conn <- hub (notifications) <- executor <- hub <- process (child) <- class (what to run)
+//! ```
+pub mod key;
+pub mod wire;

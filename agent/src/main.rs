@@ -1,1 +1,2 @@
-fn main(){}
+//! picket-agent.
+fn main() {}

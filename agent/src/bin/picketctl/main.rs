@@ -1,1 +1,2 @@
-fn main(){}
+//! picketctl.
+fn main() {}

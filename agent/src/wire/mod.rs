@@ -1,0 +1,6 @@
+//! Bytes to messages and back: TCP socket, TLS, frames.
+
+pub mod message;
+pub mod peek;
+pub mod socket;
+pub mod tls;
