@@ -1,0 +1,88 @@
+//! The harness itself: hosts crash, return, lose their network, and never outlive the harness.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use picket_tests::{Network, Program, wait_until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn crash_ends_every_process_and_keeps_the_disk() {
+    let network = Network::new().unwrap();
+    let host = network.host("alone").unwrap();
+    let pid = host.enable(Program::new("sleep", &["sleep", "1000"])).unwrap();
+    host.write("/var/log/kept", "disk").unwrap();
+    host.write("/run/lost", "memory").unwrap();
+
+    host.crash();
+    assert!(!std::fs::exists(format!("/proc/{pid}")).unwrap());
+    assert!(host.run(&["true"]).is_err());
+
+    host.boot().unwrap();
+    assert_eq!(host.read("/var/log/kept").unwrap(), "disk");
+    assert!(host.read("/run/lost").is_err());
+    assert_ne!(host.pid("sleep").unwrap(), pid);
+}
+
+#[test]
+fn orphans_are_reaped() {
+    let network = Network::new().unwrap();
+    let host = network.host("alone").unwrap();
+    host.check(&["sh", "-c", "(sh -c 'exec >/dev/null 2>&1; sleep 0.1; sleep 0.1' &)"]).unwrap();
+    wait_until("only init and ps remain", SOON, || {
+        Ok((host.check(&["ps", "-e", "-o", "comm="])?.lines().collect::<Vec<_>>()
+            == ["bash", "timeout", "ps"])
+        .then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+fn cable_is_pulled_and_plugged_in() {
+    let network = Network::new().unwrap();
+    let (left, right) = (network.host("left").unwrap(), network.host("right").unwrap());
+    left.start(&Program::new("web", &["python3", "-m", "http.server", "8000"])).unwrap();
+    wait_until("web server listens", SOON, || Ok(left.listens(8000)?.then_some(()))).unwrap();
+    let url = format!("http://{}:8000/", left.address());
+    let fetch = || right.run(&["curl", "--silent", "--max-time", "0.5", &url]).unwrap().status.success();
+
+    assert!(fetch());
+    left.cut().unwrap();
+    assert!(!fetch());
+    left.restore().unwrap();
+    wait_until("network is back", SOON, || Ok(fetch().then_some(()))).unwrap();
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "how the victim tells what to look for")]
+fn nothing_outlives_a_killed_harness() {
+    // This test program once more, as a harness that is going to be killed.
+    if std::env::var_os("PICKET_VICTIM").is_some() {
+        let network = Network::new().unwrap();
+        let host = network.host("victim").unwrap();
+        let pid = host.start(&Program::new("sleep", &["sleep", "1000"])).unwrap();
+        println!("\nvictim {pid} {}", host.disk("/var/log").display());
+        loop {
+            std::thread::park();
+        }
+    }
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "nothing_outlives_a_killed_harness", "--nocapture"])
+        .env("PICKET_VICTIM", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let line = lines.map(Result::unwrap).find(|line| line.starts_with("victim ")).unwrap();
+    let [_, pid, disk] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+    assert!(std::fs::exists(disk).unwrap());
+
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    wait_until("its process is dead and its folder is gone", SOON, || {
+        Ok((!std::fs::exists(format!("/proc/{pid}"))? && !std::fs::exists(disk)?).then_some(()))
+    })
+    .unwrap();
+}
