@@ -7,5 +7,7 @@
 //!                                                                                   |
 //! wire <- conn <- hub (notifications) <- executor <- hub <- process (child) <- class (what to run)
 //! ```
+pub mod controller;
+pub mod executor;
 pub mod key;
 pub mod wire;
