@@ -9,5 +9,6 @@
 //! ```
 pub mod controller;
 pub mod executor;
+pub mod controller;
 pub mod key;
 pub mod wire;
