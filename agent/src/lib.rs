@@ -9,6 +9,5 @@
 //! ```
 pub mod controller;
 pub mod executor;
-pub mod controller;
 pub mod key;
 pub mod wire;
