@@ -26,6 +26,9 @@
 //! disks, `PICKET_KEEP=1` leaves the disks with all logs behind.
 
 mod agent;
+mod cluster;
+mod fencing;
+mod guest;
 mod host;
 mod namespace;
 mod network;
@@ -35,6 +38,9 @@ mod scratch;
 mod wait;
 
 pub use agent::Agent;
+pub use cluster::{Cluster, Failure, Node, Resource, Status};
+pub use fencing::{Fenced, Fencing, Power};
+pub use guest::Guest;
 pub use host::Host;
 pub use network::Network;
 pub use peer::Peer;

@@ -1,0 +1,163 @@
+//! A real Pacemaker cluster of one or two nodes, with guests and with fencing.
+
+mod config;
+mod status;
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+pub use self::status::{Failure, Node, Resource, Status};
+use crate::agent::Agent;
+use crate::fencing::Fencing;
+use crate::guest::Guest;
+use crate::host::Host;
+use crate::network::Network;
+use crate::program::tail;
+use crate::wait::wait_until;
+
+/// Two nodes on two busy cores need about five seconds.
+const START: Duration = Duration::from_secs(60);
+
+/// A running cluster. Its nodes start corosync and Pacemaker again when they are fenced with a reboot.
+pub struct Cluster {
+    // First, so that no request boots a host which is being torn down.
+    fencing: Fencing,
+    nodes: Vec<Arc<Host>>,
+    guests: Vec<Arc<Host>>,
+    network: Arc<Network>,
+}
+
+impl Cluster {
+    /// Starts `size` nodes named `node1` and so on, and waits until all are online with a controller elected.
+    pub fn start(size: usize) -> Result<Self> {
+        ensure!((1..=2).contains(&size), "a cluster of {size} nodes: the harness makes one or two");
+        let network = Network::new()?;
+        let fencing = Fencing::new(&network)?;
+        let nodes: Vec<_> =
+            (1..=size).map(|number| network.host(&format!("node{number}"))).collect::<Result<_>>()?;
+        let cluster = Self { fencing, nodes, guests: Vec::new(), network };
+
+        let corosync = config::corosync(&cluster.nodes);
+        for node in &cluster.nodes {
+            cluster.fencing.add(node)?;
+            node.write("/etc/corosync/corosync.conf", &corosync)?;
+            node.write("/var/lib/pacemaker/cib/cib.xml", config::CIB)?;
+            node.check(&["sh", "-c", "chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml && chmod 0600 /var/lib/pacemaker/cib/cib.xml"])?;
+            for service in config::services(node.name()) {
+                node.enable(service)?;
+            }
+        }
+        cluster.wait("all nodes are online", START, |status| {
+            status.dc.is_some()
+                && cluster.nodes.iter().all(|node| status.is_online(node.name()))
+                && status.node_of("fencing", "Started").is_some()
+        })?;
+        Ok(cluster)
+    }
+
+    /// Adds a host that runs `agent`, and a connection to it. Does not wait until it is online.
+    pub fn guest(&mut self, name: &str, agent: Agent, environment: &[(&str, &str)]) -> Result<Guest> {
+        let guest = Guest::start(&self.network, name, agent, environment)?;
+        self.fencing.add(&guest.host)?;
+        self.guests.push(Arc::clone(&guest.host));
+        self.create("resources", &config::connection(&guest.host))?;
+        Ok(guest)
+    }
+
+    /// The network of all its hosts.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The cluster nodes, without guests.
+    pub fn nodes(&self) -> &[Arc<Host>] {
+        &self.nodes
+    }
+
+    /// The power switch.
+    pub fn fencing(&self) -> &Fencing {
+        &self.fencing
+    }
+
+    /// The cluster node of that name.
+    pub fn node(&self, name: &str) -> Result<&Arc<Host>> {
+        self.nodes
+            .iter()
+            .find(|node| node.name() == name)
+            .with_context(|| format!("no cluster node '{name}'"))
+    }
+
+    /// Runs an administrator's command on the first cluster node that is up.
+    pub fn run(&self, command: &[&str]) -> Result<String> {
+        let up = self.nodes.iter().find(|node| node.is_up()).context("every cluster node is off")?;
+        up.check(command)
+    }
+
+    /// Adds `xml` to a section of the CIB: `resources`, `constraints`, ...
+    pub fn create(&self, section: &str, xml: &str) -> Result<()> {
+        self.run(&["cibadmin", "--create", "--scope", section, "--xml-text", xml])?;
+        Ok(())
+    }
+
+    /// The status as a node with quorum sees it.
+    pub fn status(&self) -> Result<Status> {
+        let look = |node: &Arc<Host>| {
+            Status::parse(&node.check(&["crm_mon", "--output-as=xml", "--one-shot", "--inactive"])?)
+        };
+        let mut last = None;
+        for node in self.nodes.iter().filter(|node| node.is_up()) {
+            let status = look(node);
+            // A node that has just booted knows nobody yet; the others know better.
+            if status.as_ref().is_ok_and(|status| status.dc.is_some() && status.quorum) {
+                return status;
+            }
+            last = Some(status);
+        }
+        last.context("every cluster node is off")?
+    }
+
+    /// The status as `crm_mon` prints it for people.
+    pub fn crm_mon(&self) -> Result<String> {
+        self.run(&["crm_mon", "--one-shot", "--inactive", "--failcounts"])
+    }
+
+    /// Waits until `condition` holds; fails with `crm_mon` and the ends of all logs.
+    pub fn wait(
+        &self,
+        what: &str,
+        deadline: Duration,
+        condition: impl Fn(&Status) -> bool,
+    ) -> Result<Status> {
+        let found = wait_until(what, deadline, || {
+            let status = self.status()?;
+            Ok(condition(&status).then_some(status))
+        });
+        found.map_err(|e| e.context(format!("{what}\n{}", self.picture())))
+    }
+
+    /// All there is to say about a cluster that does not do what it should.
+    fn picture(&self) -> String {
+        let mut picture = self.crm_mon().unwrap_or_else(|e| format!("{e:#}"));
+        for fenced in self.fencing.record() {
+            writeln!(picture, "fenced: {fenced}").expect("writing to a String cannot fail");
+        }
+        for host in self.nodes.iter().chain(&self.guests) {
+            let name = host.name();
+            for log in [
+                host.disk(Agent::LOG),
+                host.output("corosync"),
+                host.output("pacemakerd"),
+                host.output("agent"),
+            ] {
+                if log.exists() {
+                    write!(picture, "\n--- {name}: {}\n{}\n", log.display(), tail(&log))
+                        .expect("writing to a String cannot fail");
+                }
+            }
+        }
+        picture
+    }
+}
