@@ -7,7 +7,16 @@
 //!                                                                                   |
 //! wire <- conn <- hub (notifications) <- executor <- hub <- process (child) <- class (what to run)
 //! ```
+pub mod class;
+pub mod config;
+pub mod conn;
 pub mod controller;
+pub mod daemon;
 pub mod executor;
+pub mod hub;
 pub mod key;
+pub mod listener;
+pub mod logging;
+pub mod process;
+pub mod watchdog;
 pub mod wire;

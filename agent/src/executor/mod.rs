@@ -297,5 +297,5 @@ fn timed_out(request: &ExecRequest, output: Option<String>) -> Outcome {
 
 /// Milliseconds as Pacemaker 3 prints them: `1s`, `1.500s`.
 fn readable(ms: u64) -> String {
-    if ms % 1000 == 0 { format!("{}s", ms / 1000) } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
+    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
 }

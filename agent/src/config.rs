@@ -1,0 +1,278 @@
+//! Settings: the environment and the command line, read once into checked values.
+//!
+//! Names and defaults are the original's. A value that cannot be used is reported with its name, and the default
+//! takes its place, as the original does for the port: an agent that refuses to start over a typo costs a node.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::wire::socket::Liveness;
+
+/// Checked settings.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// `PCMK_remote_address`: listen on this address or name only.
+    pub address: Option<String>,
+    /// `-p`, `PCMK_remote_port`.
+    pub port: u16,
+    /// `PCMK_authkey_location`.
+    pub key: Option<PathBuf>,
+    /// `PCMK_node_start_state`: told to the cluster in the hello.
+    pub node_start_state: Option<String>,
+    /// `SBD_WATCHDOG_TIMEOUT`.
+    pub sbd_timeout: Duration,
+    /// Dead-peer detection.
+    pub liveness: Liveness,
+    /// Where to log.
+    pub log: LogConfig,
+    /// What agents find in their environment besides their own parameters.
+    pub child_env: Vec<(OsString, OsString)>,
+}
+
+/// Where and how much to log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogConfig {
+    /// `-l`, `PCMK_logfile`; `None` for `none`.
+    pub file: Option<PathBuf>,
+    /// `PCMK_logfile_mode`.
+    pub mode: u32,
+    /// `PCMK_stderr`.
+    pub stderr: bool,
+    /// `-V`, `PCMK_debug`: 0 is info, 1 debug, more is trace.
+    pub verbosity: u8,
+}
+
+/// Command line settings that win over the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `-l`
+    pub log_file: Option<PathBuf>,
+    /// `-p`
+    pub port: Option<String>,
+    /// `-V`, repeatable.
+    pub verbosity: u8,
+}
+
+/// A setting that is not used.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{name} is {value:?}, which is not {expected}; using {used}")]
+pub struct Fault {
+    /// The variable or option.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+    /// What it should say.
+    pub expected: &'static str,
+    /// What is used in its place.
+    pub used: String,
+}
+
+/// Default detail log.
+const LOG_FILE: &str = "/var/log/pacemaker/pacemaker.log";
+
+struct Source<'a> {
+    env: &'a BTreeMap<OsString, OsString>,
+    faults: Vec<Fault>,
+}
+
+impl Source<'_> {
+    /// `PCMK_x`, or the historical `HA_x`; an empty value counts as unset.
+    fn raw(&self, name: &str) -> Option<&OsStr> {
+        let old = || self.env.get(OsStr::new(&format!("HA_{}", name.strip_prefix("PCMK_")?)));
+        self.env.get(OsStr::new(name)).or_else(old).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.raw(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// A boolean, or a list of daemons with our name in it.
+    fn enabled(&self, name: &str) -> bool {
+        self.text(name)
+            .is_some_and(|value| picket_proto::number::truth(&value) || value.contains("pacemaker-remoted"))
+    }
+
+    fn parsed<T: ToString>(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+        expected: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let Some(value) = value else { return default };
+        parse(value.trim()).unwrap_or_else(|| {
+            self.faults.push(Fault { name: name.to_owned(), value, expected, used: default.to_string() });
+            default
+        })
+    }
+}
+
+impl Config {
+    /// Reads all settings; every fault comes back together.
+    #[must_use]
+    pub fn read(env: &BTreeMap<OsString, OsString>, overrides: Overrides) -> (Self, Vec<Fault>) {
+        let mut source = Source { env, faults: Vec::new() };
+        let (port_name, port) = match overrides.port {
+            Some(port) => ("--port", Some(port)),
+            None => ("PCMK_remote_port", source.text("PCMK_remote_port")),
+        };
+        let port = source.parsed(port_name, port, "a port from 1 to 65535", picket_proto::PORT, |text| {
+            text.parse().ok().filter(|port| *port != 0)
+        });
+        let mode = source.text("PCMK_logfile_mode");
+        let mode = source.parsed("PCMK_logfile_mode", mode, "an octal file mode", Octal(0o660), |text| {
+            u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).map(Octal)
+        });
+        let state = source.text("PCMK_node_start_state");
+        let states = ["standby", "online", "default"];
+        let node_start_state = source.parsed(
+            "PCMK_node_start_state",
+            state,
+            "standby, online or default",
+            String::new(),
+            |text| states.contains(&text).then(|| text.to_owned()),
+        );
+        let sbd = source.text("SBD_WATCHDOG_TIMEOUT");
+        let sbd =
+            source.parsed("SBD_WATCHDOG_TIMEOUT", sbd, "a duration such as 5 or 5s", Millis(0), |text| {
+                crate::watchdog::duration(text).and_then(|time| u64::try_from(time).ok()).map(Millis)
+            });
+        let sbd_timeout = Duration::from_millis(sbd.0);
+        let file = overrides.log_file.or_else(|| source.raw("PCMK_logfile").map(PathBuf::from));
+        let file = Some(file.unwrap_or_else(|| PathBuf::from(LOG_FILE)));
+        let log = LogConfig {
+            file: file.filter(|file| !file.as_os_str().eq_ignore_ascii_case("none")),
+            mode: mode.0,
+            stderr: source.enabled("PCMK_stderr"),
+            verbosity: overrides.verbosity.max(u8::from(source.enabled("PCMK_debug"))),
+        };
+        let mut liveness = Liveness::default();
+        if !sbd_timeout.is_zero() {
+            // With a watchdog the node must notice a lost cluster before the watchdog fires; the original's half.
+            liveness.unacknowledged = sbd_timeout / 2;
+        }
+        let config = Self {
+            address: source.text("PCMK_remote_address"),
+            port,
+            key: source.raw("PCMK_authkey_location").map(PathBuf::from),
+            node_start_state: Some(node_start_state).filter(|state| !state.is_empty()),
+            sbd_timeout,
+            liveness,
+            child_env: child_env(&source, &log),
+            log,
+        };
+        (config, source.faults)
+    }
+}
+
+/// The agent's own environment, less what belongs to it alone, plus the logging settings that the shell library of
+/// resource agents reads.
+fn child_env(source: &Source<'_>, log: &LogConfig) -> Vec<(OsString, OsString)> {
+    let mut env = source.env.clone();
+    env.remove(OsStr::new("NOTIFY_SOCKET"));
+    let mut set = |name: &str, value: &OsStr| env.insert(name.into(), value.to_owned());
+    let facility = source.text("PCMK_logfacility").unwrap_or_else(|| "daemon".to_owned());
+    set("PCMK_service", OsStr::new("pacemaker-remoted"));
+    for name in ["PCMK_logfacility", "PCMK_LOGFACILITY"] {
+        set(name, OsStr::new(&facility));
+    }
+    if facility != "none" {
+        set("HA_LOGFACILITY", OsStr::new(&facility));
+    }
+    let file = log.file.as_ref().map_or(OsStr::new("none"), |file| file.as_os_str());
+    for name in ["PCMK_logfile", "PCMK_LOGFILE"] {
+        set(name, file);
+    }
+    if log.file.is_some() {
+        set("HA_LOGFILE", file);
+        if log.verbosity > 0 {
+            set("HA_DEBUGLOG", file);
+            set("PCMK_DEBUGLOG", file);
+        }
+    }
+    env.into_iter().collect()
+}
+
+struct Octal(u32);
+
+impl std::fmt::Display for Octal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+struct Millis(u64);
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(env: &[(&str, &str)], overrides: Overrides) -> (Config, Vec<Fault>) {
+        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Config::read(&env, overrides)
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once_and_defaults_take_their_place() {
+        let env =
+            [("PCMK_remote_port", "70000"), ("PCMK_logfile_mode", "rw"), ("PCMK_node_start_state", "asleep")];
+        let (config, faults) = read(&env, Overrides::default());
+        assert_eq!((config.port, config.log.mode, config.node_start_state), (3121, 0o660, None));
+        assert_eq!(faults.len(), 3);
+        assert!(faults[0].to_string().contains("PCMK_remote_port is \"70000\""), "{}", faults[0]);
+    }
+
+    #[test]
+    fn the_command_line_wins_and_none_means_no_log_file() {
+        let env = [("PCMK_remote_port", "4000"), ("PCMK_logfile", "none")];
+        let (config, faults) =
+            read(&env, Overrides { port: Some("4001".to_owned()), ..Overrides::default() });
+        assert_eq!((config.port, config.log.file, faults.len()), (4001, None, 0));
+        let (config, _) = read(&env, Overrides { log_file: Some("/tmp/x".into()), ..Overrides::default() });
+        assert_eq!((config.port, config.log.file), (4000, Some("/tmp/x".into())));
+    }
+
+    #[test]
+    fn old_names_and_daemon_lists_are_understood() {
+        let env = [
+            ("HA_logfile", "/tmp/old"),
+            ("PCMK_debug", "pacemaker-fenced,pacemaker-remoted"),
+            ("PCMK_stderr", "Yes"),
+        ];
+        let (config, _) = read(&env, Overrides::default());
+        assert_eq!(
+            config.log,
+            LogConfig { file: Some("/tmp/old".into()), mode: 0o660, stderr: true, verbosity: 1 }
+        );
+    }
+
+    #[test]
+    fn agents_see_the_logging_settings_and_not_our_notify_socket() {
+        let (config, _) = read(&[("NOTIFY_SOCKET", "/run/x"), ("PATH", "/bin")], Overrides::default());
+        let value = |name: &str| {
+            config.child_env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        };
+        assert_eq!(value("NOTIFY_SOCKET"), None);
+        assert_eq!(value("PATH"), Some("/bin".into()));
+        assert_eq!(value("PCMK_service"), Some("pacemaker-remoted".into()));
+        assert_eq!(value("HA_LOGFILE"), Some(LOG_FILE.into()));
+        assert_eq!(value("HA_DEBUGLOG"), None);
+    }
+
+    #[test]
+    fn a_watchdog_halves_the_time_data_may_stay_unacknowledged() {
+        let (config, _) = read(&[("SBD_WATCHDOG_TIMEOUT", "10")], Overrides::default());
+        assert_eq!(config.liveness.unacknowledged, Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,143 @@
+//! One client's connection: handshake, then a loop that reads and a loop that writes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use picket_proto::frame::Frame;
+use picket_proto::incoming::Incoming;
+use thiserror::Error;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::executor::ClientId;
+use crate::hub::Event;
+use crate::key::Key;
+use crate::wire::message::{self, Receiver, WireError};
+use crate::wire::socket::Socket;
+use crate::wire::tls::{self, Role, Tls, TlsError};
+
+/// Most bytes that may wait for a client that does not read: three of the largest messages.
+const OUTBOX_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How long the orderly close may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Why a frame was not queued.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// The connection is ending.
+    #[error("it is closing")]
+    Closing,
+    /// The client does not read.
+    #[error("it does not read, {0} bytes are waiting for it")]
+    Full(usize),
+}
+
+/// The hub's end of a connection.
+#[derive(Debug)]
+pub struct Outbox {
+    frames: Option<mpsc::UnboundedSender<Frame>>,
+    queued: Arc<AtomicUsize>,
+}
+
+/// The connection's end.
+#[derive(Debug)]
+struct Outgoing {
+    frames: mpsc::UnboundedReceiver<Frame>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Outbox {
+    fn new() -> (Self, Outgoing) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        (Self { frames: Some(sender), queued: Arc::clone(&queued) }, Outgoing { frames: receiver, queued })
+    }
+
+    /// Queues a frame.
+    ///
+    /// # Errors
+    /// [`Refused`]: the frame is lost to this client.
+    pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
+        let waiting = self.queued.load(Ordering::Relaxed);
+        if waiting > OUTBOX_LIMIT {
+            return Err(Refused::Full(waiting));
+        }
+        let frames = self.frames.as_ref().ok_or(Refused::Closing)?;
+        self.queued.fetch_add(frame.payload.len(), Ordering::Relaxed);
+        frames.send(frame).map_err(|_| Refused::Closing)
+    }
+
+    /// Ends the connection once what is queued was written, or at once if that does not move.
+    pub fn close(&mut self) {
+        self.frames = None;
+    }
+}
+
+/// Serves the handshake; a client that fails it is one log line.
+pub async fn handshake(socket: Socket, key: Arc<Key>) -> Option<(Tls, Role)> {
+    let peer = socket.peer();
+    match tls::accept(socket, &key).await {
+        Ok(accepted) => Some(accepted),
+        Err(TlsError::WrongKey) => {
+            tracing::error!(%peer, "refused: the client's key is not the one in {}", key.path().display());
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%peer, "refused: {error}");
+            None
+        }
+    }
+}
+
+/// Serves a connection to its end.
+pub async fn serve(connection: Tls, role: Role, client: ClientId, hub: mpsc::Sender<Event>) {
+    let peer = connection.get_ref().peer();
+    let (outbox, outgoing) = Outbox::new();
+    if hub.send(Event::Connected { client, peer, role, outbox }).await.is_err() {
+        return;
+    }
+    if let Err(error) = exchange(connection, outgoing, client, peer, &hub).await {
+        tracing::warn!(%peer, "{error}");
+    }
+    // Fails only when the agent is ending.
+    let _ = hub.send(Event::Disconnected { client }).await;
+}
+
+async fn exchange(
+    connection: Tls,
+    mut outgoing: Outgoing,
+    client: ClientId,
+    peer: SocketAddr,
+    hub: &mpsc::Sender<Event>,
+) -> Result<(), WireError> {
+    let (reader, mut writer) = tokio::io::split(connection);
+    let mut receiver = Receiver::new(reader);
+    let reading = async {
+        while let Some(text) = receiver.next().await? {
+            let message = Box::new(Incoming::parse(&text));
+            if hub.send(Event::Received { client, message }).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    let writing = async {
+        while let Some(frame) = outgoing.frames.recv().await {
+            message::send(&mut writer, &frame).await?;
+            outgoing.queued.fetch_sub(frame.payload.len(), Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    let result = tokio::select! {
+        result = reading => result,
+        result = writing => result,
+    };
+    if let Ok(Err(error)) = timeout(CLOSE_LIMIT, writer.shutdown()).await {
+        tracing::debug!(%peer, "not closed in order: {error}");
+    }
+    result
+}

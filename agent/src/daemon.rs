@@ -1,0 +1,81 @@
+//! The process around the hub: surroundings, signals, exit status.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::process::ExitCode;
+
+use nix::sys::stat::{Mode, umask};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::hub::{Event, Exit, Hub};
+use crate::key::Keyring;
+use crate::listener::{self, ListenError};
+
+/// Exit status "do not start again", the original's.
+const FATAL: u8 = 100;
+
+/// Events that may wait for the hub before senders do.
+const INBOX: usize = 64;
+
+/// Why the agent cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+enum StartError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot set up the event loop: {0}")]
+    Runtime(io::Error),
+}
+
+/// What agents inherit from us: umask, working directory; and the folder they keep state files in.
+pub fn prepare() {
+    umask(Mode::from_bits_truncate(0o026));
+    // Where the folder is missing the original stays where it is, too.
+    let _ = std::env::set_current_dir("/var/lib/pacemaker/cores");
+    let state = std::path::Path::new("/run/resource-agents");
+    if !state.exists() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(state);
+        // Logging is not there yet; agents report a folder that they cannot use.
+        let _ = made.and_then(|()| {
+            std::fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        });
+    }
+}
+
+/// Runs the agent to its end.
+#[must_use]
+pub fn run(config: Config) -> ExitCode {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime);
+    match runtime.and_then(|runtime| runtime.block_on(serve(config))) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Fatal) => ExitCode::from(FATAL),
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(FATAL)
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<Exit, StartError> {
+    let mut keyring = Keyring::new(config.key.clone());
+    match keyring.load() {
+        Ok(key) => tracing::info!("using the key in {}", key.path().display()),
+        // It may still come: each handshake looks again.
+        Err(error) => tracing::warn!("{error}; no cluster can connect until there is one"),
+    }
+    let mut terminations = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+    let listener = listener::bind(&config).await?;
+    let (events, inbox) = mpsc::channel(INBOX);
+    let accepting = tokio::spawn(listener::accept(listener, keyring, config.liveness, events.clone()));
+    let hub = Hub::new(config, events.clone(), accepting.abort_handle());
+    tokio::spawn(async move {
+        while terminations.recv().await.is_some() && events.send(Event::Terminate).await.is_ok() {}
+    });
+    tracing::info!("Pacemaker remote executor successfully started and accepting connections");
+    tracing::info!("OCF resource agent search path is {}/resource.d", crate::class::ocf::OCF_ROOT);
+    Ok(hub.run(inbox).await)
+}

@@ -1,0 +1,318 @@
+//! The one task that owns everything: clients, resources, running agents.
+//!
+//! Connections and runs send it [`Event`]s; it answers through each client's outbox. It never waits for a client,
+//! a child or a disk, so that a poke is answered whatever else goes on: a late one costs the node.
+//!
+//! ```text
+//!                SIGTERM, a cluster is connected           last provider left, or nack
+//!   Serving ------------------------------------> Leaving -----------------------------> exit 0
+//!      |  SIGTERM, no cluster: exit 0;  watchdog check failed: exit 100
+//! ```
+
+mod clients;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use picket_proto::frame::Frame;
+use picket_proto::incoming::{Incoming, MessageError};
+use picket_proto::notification::Notification;
+use picket_proto::outcome::{ExecStatus, Outcome};
+use picket_proto::proxy::{ProxyMessage, ProxyOp};
+use picket_proto::xml::Element;
+use tokio::sync::mpsc;
+
+use crate::class::{self, Launch};
+use crate::config::Config;
+use crate::executor::{ClientId, Effect, Executor, KillScope, Now, RunId};
+use crate::watchdog::WatchdogError;
+use crate::wire::tls::Role;
+use crate::{conn::Outbox, process};
+use clients::Clients;
+
+/// How long the last steps may take.
+const WIND_DOWN: Duration = Duration::from_secs(1);
+
+/// How the agent ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// Asked to, and done.
+    Done,
+    /// Do not start again: status 100.
+    Fatal,
+}
+
+/// What the hub is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A client finished its handshake.
+    Connected {
+        /// Its id, for good.
+        client: ClientId,
+        /// Where it comes from.
+        peer: SocketAddr,
+        /// What it offered.
+        role: Role,
+        /// Where to send to.
+        outbox: Outbox,
+    },
+    /// A client is gone.
+    Disconnected {
+        /// Which.
+        client: ClientId,
+    },
+    /// A run has ended.
+    Ended {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: Box<Outcome>,
+    },
+    /// A client sent a message.
+    Received {
+        /// Who.
+        client: ClientId,
+        /// What.
+        message: Box<Result<Incoming, MessageError>>,
+    },
+    /// SIGTERM.
+    Terminate,
+    /// The watchdog check that a cluster asked for failed.
+    Watchdog(WatchdogError),
+}
+
+/// The owner.
+#[derive(Debug)]
+pub struct Hub {
+    config: Config,
+    clients: Clients,
+    executor: Executor,
+    /// Kill channels of the runs in progress.
+    runs: BTreeMap<RunId, Running>,
+    events: mpsc::Sender<Event>,
+    listener: Option<tokio::task::AbortHandle>,
+    started: Instant,
+    last_call: i32,
+    last_frame: u64,
+    leaving: bool,
+    exit: Option<Exit>,
+}
+
+/// A run that has not ended.
+#[derive(Debug)]
+struct Running {
+    kills: mpsc::UnboundedSender<KillScope>,
+    killed: bool,
+    label: String,
+    since: Instant,
+}
+
+impl Hub {
+    /// Takes ownership. `listener` is stopped when the agent takes leave.
+    #[must_use]
+    pub fn new(config: Config, events: mpsc::Sender<Event>, listener: tokio::task::AbortHandle) -> Self {
+        Self {
+            config,
+            clients: Clients::default(),
+            executor: Executor::default(),
+            runs: BTreeMap::new(),
+            events,
+            listener: Some(listener),
+            started: Instant::now(),
+            last_call: 0,
+            last_frame: 0,
+            leaving: false,
+            exit: None,
+        }
+    }
+
+    /// Serves until the agent is to end.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Event>) -> Exit {
+        loop {
+            let wake =
+                self.executor.next_wake().map(|wake| tokio::time::Instant::from_std(self.started + wake));
+            tokio::select! {
+                Some(event) = inbox.recv() => self.handle(event),
+                () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
+                    let now = self.now();
+                    self.executor.elapse(now);
+                }
+            }
+            self.perform();
+            if let Some(exit) = self.exit {
+                // A child that does not die in time is left to whoever adopts it.
+                let _ = tokio::time::timeout(WIND_DOWN, self.wind_down(&mut inbox)).await;
+                return exit;
+            }
+        }
+    }
+
+    /// Ends recurring operations and closes connections in order. One-shot operations in flight are left running.
+    async fn wind_down(&mut self, inbox: &mut mpsc::Receiver<Event>) {
+        let now = self.now();
+        self.executor.shut_down(now);
+        self.perform();
+        self.clients.close_all();
+        while self.clients.any() || self.runs.values().any(|run| run.killed) {
+            match inbox.recv().await {
+                Some(Event::Disconnected { client }) => drop(self.clients.remove(client)),
+                Some(Event::Ended { run, .. }) => drop(self.runs.remove(&run)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Connected { client, peer, role, outbox } => {
+                tracing::info!(%peer, "Remote client connection accepted");
+                self.clients.add(client, peer, role, outbox);
+                if role == Role::Controller {
+                    self.announce(client);
+                }
+            }
+            Event::Disconnected { client } => self.disconnected(client),
+            Event::Ended { run, outcome } => self.ended(run, *outcome),
+            Event::Received { client, message } => self.received(client, *message),
+            Event::Terminate => self.terminate(),
+            Event::Watchdog(error) => {
+                tracing::error!("{error}; stopping for good (status 100)");
+                self.exit = Some(Exit::Fatal);
+            }
+        }
+    }
+
+    fn disconnected(&mut self, client: ClientId) {
+        let Some(gone) = self.clients.remove(client) else { return };
+        tracing::info!(peer = %gone.peer, "Cleaning up after remote client {} disconnected", gone.label());
+        if gone.is_controller() && self.clients.controllers().next().is_none() {
+            let now = self.now();
+            self.executor.last_client_left(now);
+        }
+        if self.leaving && self.clients.newest_provider().is_none() {
+            tracing::info!("the cluster has let this node go");
+            self.exit = Some(Exit::Done);
+        }
+    }
+
+    fn ended(&mut self, run: RunId, outcome: Outcome) {
+        if let Some(Running { label, since, .. }) = self.runs.remove(&run) {
+            let took = since.elapsed().as_millis();
+            let reason = outcome.exit_reason.as_deref().unwrap_or_default();
+            let (rc, status) = (outcome.rc, outcome.status);
+            if (rc.number(), status) == (0, ExecStatus::Done) {
+                tracing::debug!("{label} ended: {rc}, {status} (execution time {took}ms)");
+            } else {
+                tracing::info!(reason, "{label} ended: {rc}, {status} (execution time {took}ms)");
+            }
+        }
+        let now = self.now();
+        self.executor.finished(run, outcome, now);
+    }
+
+    fn terminate(&mut self) {
+        if self.leaving {
+            tracing::info!("already waiting for the cluster to let this node go");
+            return;
+        }
+        let Some(provider) = self.clients.newest_provider() else {
+            tracing::info!("no cluster is connected: stopping at once");
+            self.exit = Some(Exit::Done);
+            return;
+        };
+        tracing::info!("asking the cluster to move resources away before stopping");
+        self.leaving = true;
+        if let Some(listener) = self.listener.take() {
+            listener.abort();
+        }
+        let ask = Notification::Proxy(ProxyMessage::new(ProxyOp::ShutdownReq, Some("0")));
+        self.send(provider, &ask.to_element());
+    }
+
+    /// Tells every other named client that `client` is here.
+    fn announce(&mut self, client: ClientId) {
+        let others: Vec<_> = self.clients.listeners().filter(|other| *other != client).collect();
+        let document = Notification::NewClient.to_element();
+        for other in others {
+            self.send(other, &document);
+        }
+    }
+
+    /// Carries out what the executor decided.
+    fn perform(&mut self) {
+        for effect in self.executor.take_effects() {
+            match effect {
+                Effect::Kill { run, scope } => {
+                    if let Some(running) = self.runs.get_mut(&run) {
+                        running.killed = true;
+                        // Closed where the run is just ending by itself.
+                        let _ = running.kills.send(scope);
+                    }
+                }
+                Effect::Notify { only, report } => {
+                    let document = Notification::Executed(report).to_element();
+                    match only {
+                        Some(client) => self.send(client, &document),
+                        None => self.broadcast(&document),
+                    }
+                }
+                Effect::Run { run, definition, request } => {
+                    let label = format!("{} {}", request.rsc_id, request.action);
+                    tracing::debug!(
+                        "executing - rsc:{} action:{} ({definition})",
+                        request.rsc_id,
+                        request.action
+                    );
+                    let (kills, killed) = mpsc::unbounded_channel();
+                    self.runs.insert(run, Running { kills, killed: false, label, since: Instant::now() });
+                    let (events, env) = (self.events.clone(), self.config.child_env.clone());
+                    tokio::spawn(async move {
+                        let outcome = match class::launch(&definition, &request) {
+                            Launch::Immediate(outcome) => outcome,
+                            Launch::Program(program) => process::run(program, env, killed).await,
+                        };
+                        // The hub outlives its runs but for the last moment of the process.
+                        let _ = events.send(Event::Ended { run, outcome: Box::new(outcome) }).await;
+                    });
+                }
+                Effect::Stuck { rsc_id, action } => tracing::warn!(
+                    "{rsc_id} {action} was killed and is still there, probably in uninterruptible sleep; \
+                     the resource's next operations wait for it"
+                ),
+            }
+        }
+    }
+
+    fn broadcast(&mut self, document: &Element) {
+        let listeners: Vec<_> = self.clients.listeners().collect();
+        for client in listeners {
+            self.send(client, document);
+        }
+    }
+
+    fn send(&mut self, client: ClientId, document: &Element) {
+        self.last_frame += 1;
+        match Frame::new(self.last_frame, document.to_string()) {
+            Ok(frame) => self.clients.send(client, frame),
+            Err(error) => tracing::error!("cannot send a message of <{}>: {error}", document.name),
+        }
+    }
+
+    fn next_call(&mut self) -> i64 {
+        self.last_call = self.last_call.checked_add(1).unwrap_or(1);
+        self.last_call.into()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn now(&self) -> Now {
+        // A clock before 1970 shows as 0, which stands for "never" in reports.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono: self.uptime(), wall: i64::try_from(wall.as_secs()).unwrap_or(i64::MAX) }
+    }
+}

@@ -1,0 +1,223 @@
+//! What each request does. Replies go out before anything is executed: a controller waits for one at most 10 s.
+
+use picket_proto::errno::Rc;
+use picket_proto::exec::ExecRequest;
+use picket_proto::incoming::{Incoming, MessageError};
+use picket_proto::notification::Notification;
+use picket_proto::proxy::{ProxyMessage, ProxyOp};
+use picket_proto::reply::{HelloReply, Reply, ReplyBody};
+use picket_proto::request::{Hello, Operation, Request};
+use picket_proto::resource::Definition;
+use picket_proto::status::AgentStatus;
+use picket_proto::version::{self, LRMD_VERSION};
+
+use super::{Event, Exit, Hub};
+use crate::executor::ClientId;
+use crate::watchdog;
+use crate::wire::tls::Role;
+
+/// What is sent back.
+struct Answer {
+    rc: Rc,
+    body: ReplyBody,
+    /// Notification to everybody, after the reply.
+    tell: Option<Option<String>>,
+}
+
+impl From<Rc> for Answer {
+    fn from(rc: Rc) -> Self {
+        Self { rc, body: ReplyBody::Plain, tell: None }
+    }
+}
+
+impl Hub {
+    pub(super) fn received(&mut self, client: ClientId, message: Result<Incoming, MessageError>) {
+        match message {
+            Ok(Incoming::Request(request)) => self.request(client, request),
+            Ok(Incoming::Notification(_) | Incoming::Reply(_)) => {
+                tracing::warn!("ignoring a message from client {} that only agents send", self.label(client));
+            }
+            Err(error) => {
+                tracing::warn!("bad message from client {}: {error}", self.label(client));
+                if let MessageError::Xml { msg_id: Some(msg_id), .. } = error {
+                    let call_id = self.next_call();
+                    self.reply(client, msg_id, call_id, Rc::PROTOCOL.into());
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, client: ClientId, request: Request) {
+        let call_id = self.next_call();
+        let op_name = request.op.name().to_owned();
+        if let Some(connected) = self.clients.client(client)
+            && connected.name.is_none()
+            && let Some(name) = &request.client_name
+        {
+            connected.name = Some(name.clone());
+        }
+        let (msg_id, options) = (request.msg_id, request.options);
+        tracing::trace!("client {}: {op_name} (message {msg_id}, call {call_id})", self.label(client));
+        let now = self.now();
+        let answer = match request.op {
+            Operation::Register(hello) => self.hello(client, &hello),
+            Operation::Poke => Answer { tell: Some(None), ..Rc::OK.into() },
+            Operation::RscInfo(id) => self.rsc_info(&id),
+            Operation::RscRegister(definition) => {
+                let id = definition.id.clone();
+                self.log_registration(&definition);
+                self.executor.register(definition, options, now);
+                Answer { tell: Some(Some(id)), ..Rc::OK.into() }
+            }
+            Operation::RscUnregister(id) => {
+                let rc = self.executor.unregister(&id, now);
+                Answer { tell: Some(Some(id)), ..rc.into() }
+            }
+            Operation::Exec(exec) => self.exec(exec, options, client, call_id),
+            Operation::Cancel(cancel) => self.executor.cancel(&cancel, now).into(),
+            Operation::GetRecurring(id) => match self.executor.recurring(id.as_deref()) {
+                Ok(resources) => Answer { body: ReplyBody::Recurring(resources), ..Rc::OK.into() },
+                Err(rc) => rc.into(),
+            },
+            Operation::Check { watchdog } => return self.check(watchdog),
+            Operation::IpcForward(proxy) => self.forwarded(client, &proxy),
+            Operation::PicketStatus => self.status(client),
+            Operation::PicketWatch => {
+                if let Some(connected) = self.clients.client(client) {
+                    connected.watching = true;
+                }
+                Rc::OK.into()
+            }
+            Operation::Incomplete { op, rc } => {
+                tracing::warn!("client {} sent {op} without what it needs", self.label(client));
+                rc.into()
+            }
+            // Alerts go to cluster nodes only; no cluster sends one to a remote node.
+            Operation::Alert(_) => Rc::NOT_SUPPORTED.into(),
+            Operation::Unknown(op) => {
+                tracing::warn!("client {} sent the unknown request {op:?}", self.label(client));
+                Rc::NOT_SUPPORTED.into()
+            }
+        };
+        // Reports of what a request cancelled go out before its reply.
+        self.perform();
+        let (tell, rc) = (answer.tell.clone(), answer.rc);
+        self.reply(client, msg_id, call_id, answer);
+        if let Some(rsc_id) = tell {
+            self.broadcast(&Notification::Generic { op: op_name, rsc_id, rc, call_id }.to_element());
+        }
+    }
+
+    fn reply(&mut self, client: ClientId, msg_id: i64, call_id: i64, answer: Answer) {
+        let Answer { rc, body, .. } = answer;
+        let reply = Reply { msg_id, rc, call_id, body, origin: "picket-agent".to_owned() };
+        self.send(client, &reply.to_element());
+    }
+
+    fn hello(&mut self, client: ClientId, hello: &Hello) -> Answer {
+        let accepted = version::is_supported(hello.version.as_deref());
+        let uptime = self.uptime().as_secs();
+        let Some(connected) = self.clients.client(client) else { return Rc::PROTOCOL.into() };
+        let reply = HelloReply {
+            client_id: connected.uuid.to_string(),
+            version: Some(LRMD_VERSION.to_owned()),
+            uptime: Some(uptime),
+            node_start_state: self.config.node_start_state.clone(),
+        };
+        let body = ReplyBody::Hello(reply);
+        if !accepted {
+            let (label, version) = (connected.label(), hello.version.as_deref().unwrap_or("none"));
+            tracing::warn!("client {label} speaks LRMD version {version}, at least 1.0 is needed");
+            return Answer { body, ..Rc::PROTOCOL.into() };
+        }
+        let observed = connected.role == Role::Observer;
+        connected.role = Role::Controller;
+        if hello.is_ipc_provider == Some(true) {
+            tracing::info!(peer = %connected.peer, "cluster connected as {}", connected.label());
+            self.clients.promote(client);
+        }
+        if observed {
+            // Until now nobody was told of it.
+            self.announce(client);
+        }
+        Answer { body, ..Rc::OK.into() }
+    }
+
+    fn rsc_info(&self, id: &str) -> Answer {
+        match self.executor.definition(id) {
+            Some(definition) => Answer { body: ReplyBody::Resource(definition.clone()), ..Rc::OK.into() },
+            None => Rc::NO_RESOURCE.into(),
+        }
+    }
+
+    fn log_registration(&self, definition: &Definition) {
+        if self.executor.definition(&definition.id) != Some(definition) {
+            tracing::info!("resource {} registered ({definition})", definition.id);
+        }
+    }
+
+    fn exec(
+        &mut self,
+        exec: ExecRequest,
+        options: picket_proto::request::CallOptions,
+        client: ClientId,
+        call_id: i64,
+    ) -> Answer {
+        let (rsc_id, action) = (exec.rsc_id.clone(), exec.action.clone());
+        let now = self.now();
+        let rc = self.executor.exec(exec, options, client, call_id, now);
+        if rc.is_ok() && action != "monitor" {
+            tracing::info!("executing - rsc:{rsc_id} action:{action} call_id:{call_id}");
+        }
+        rc.into()
+    }
+
+    fn status(&self, client: ClientId) -> Answer {
+        let status = AgentStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: self.uptime().as_secs(),
+            clients: self.clients.status(client),
+            resources: self.executor.status(),
+        };
+        Answer { body: ReplyBody::Status(status), ..Rc::OK.into() }
+    }
+
+    /// The cluster's side of the IPC relay and of the shutdown handshake. No local session exists yet, so any
+    /// document about one is answered with its end.
+    fn forwarded(&mut self, client: ClientId, proxy: &ProxyMessage) -> Answer {
+        match proxy.op {
+            ProxyOp::ShutdownAck => tracing::info!("the cluster moves resources away from this node"),
+            ProxyOp::ShutdownNack if self.leaving => {
+                tracing::info!("the cluster leaves resources where they are (maintenance): stopping");
+                self.exit = Some(Exit::Done);
+            }
+            ProxyOp::ShutdownNack => tracing::warn!("the cluster refuses a shutdown that was not asked for"),
+            ProxyOp::Destroy
+            | ProxyOp::Event
+            | ProxyOp::New
+            | ProxyOp::Other(_)
+            | ProxyOp::Request
+            | ProxyOp::Response
+            | ProxyOp::ShutdownReq => {
+                let end = ProxyMessage::new(ProxyOp::Destroy, proxy.session.as_deref());
+                self.send(client, &Notification::Proxy(end).to_element());
+            }
+        }
+        Rc::OK.into()
+    }
+
+    /// Never answered. The look for `sbd` goes through /proc, so it happens off the event loop.
+    fn check(&self, watchdog: Option<String>) {
+        let (events, sbd_timeout) = (self.events.clone(), self.config.sbd_timeout);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = watchdog::check(watchdog.as_deref(), sbd_timeout, watchdog::sbd_running) {
+                // Only fails when the agent is ending anyway.
+                let _ = events.blocking_send(Event::Watchdog(error));
+            }
+        });
+    }
+
+    fn label(&mut self, client: ClientId) -> String {
+        self.clients.client(client).map(|client| client.label()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,105 @@
+//! Starting a child with exactly the surroundings agents have under the original.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
+use rustix::process::{Pid, PidfdFlags};
+use thiserror::Error;
+
+use super::Program;
+
+/// A started child, not yet reaped.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) pidfd: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// Why an agent did not start.
+#[derive(Debug, Error)]
+pub(super) enum SpawnError {
+    /// The file is there; running it failed.
+    #[error("cannot execute: {0}")]
+    Exec(io::Error),
+    /// No such file.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// The system ran out of something.
+    #[error("cannot start a process: {0}")]
+    Resources(io::Error),
+}
+
+impl SpawnError {
+    /// The result the original reports. A failed exec is "done": there the child itself reports it.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Exec(error) => {
+                let rc = match error.raw_os_error() {
+                    Some(libc::EACCES | libc::EPERM) => OcfRc::InsufficientPrivileges,
+                    Some(libc::ENOENT | libc::ENOTDIR) => OcfRc::NotInstalled,
+                    _ => OcfRc::Error,
+                };
+                Outcome::new(rc, ExecStatus::Done).because("Child process was unable to execute file")
+            }
+            Self::Missing(name) => Outcome::new(OcfRc::NotInstalled, ExecStatus::NotInstalled)
+                .because(format!("{name}: No such file or directory")),
+            Self::Resources(error) => Outcome::new(OcfRc::Error, ExecStatus::Error)
+                .because(format!("Cannot start a process: {error}")),
+        }
+    }
+}
+
+/// Starts `program` in a process group of its own, without our descriptors, at normal priority.
+pub(super) fn spawn(program: &Program, env: &[(OsString, OsString)]) -> Result<Child, SpawnError> {
+    if !program.path.exists() {
+        let name = program.path.file_name().unwrap_or(program.path.as_os_str());
+        return Err(SpawnError::Missing(name.to_string_lossy().into_owned()));
+    }
+    let mut command = Command::new(&program.path);
+    command.arg(&program.action).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    // A NUL cannot be in an environment; XML cannot carry one either.
+    command
+        .envs(program.env.iter().filter(|(name, _)| !name.contains('=')).map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    reset_inheritance(&mut command);
+    let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => SpawnError::Resources(error),
+        _ => SpawnError::Exec(error),
+    })?;
+    let pid = Pid::from_child(&child);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(error) => {
+            // Nobody could wait for it without blocking, so it must not run on.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            let _ = child.wait();
+            return Err(SpawnError::Resources(error.into()));
+        }
+    };
+    let (Some(stdout), Some(stderr)) = (stdout, stderr) else { unreachable!("both are piped") };
+    Ok(Child { pid, pidfd, stdout: stdout.into(), stderr: stderr.into() })
+}
+
+/// Nothing of ours beyond stdin, stdout and stderr reaches an agent, and no priority that we were started with.
+/// The standard library already resets the signal mask and SIGPIPE.
+#[expect(unsafe_code, reason = "pre_exec")]
+fn reset_inheritance(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec, makes only system calls, allocates nothing and touches no
+    // lock. `param` is a plain zeroed struct.
+    unsafe {
+        command.pre_exec(|| {
+            libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            let param: libc::sched_param = std::mem::zeroed();
+            libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param);
+            libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+            Ok(())
+        });
+    }
+}
