@@ -34,8 +34,11 @@ mod namespace;
 mod network;
 mod peer;
 mod program;
+mod report;
+pub mod scenario;
 mod scratch;
 mod wait;
+mod workload;
 
 pub use agent::Agent;
 pub use cluster::{Cluster, Failure, Node, Resource, Status};
@@ -45,4 +48,5 @@ pub use host::Host;
 pub use network::Network;
 pub use peer::Peer;
 pub use program::{Output, Program};
+pub use report::{Check, Finding, Report};
 pub use wait::wait_until;

@@ -38,6 +38,7 @@ impl Peer {
     /// Starts `agent` with `environment` added to its own, on a new host in a new network, and waits until it
     /// listens. `PCMK_remote_port` is honored.
     pub fn start(agent: Agent, environment: &[(&str, &str)]) -> Result<Self> {
+        agent.executable()?; // a missing one is told before anything starts
         let network = Network::new()?;
         let host = network.host("peer")?;
         Self::start_on(&network, &host, agent, environment)

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 pub use self::status::{Failure, Node, Resource, Status};
 use crate::agent::Agent;
@@ -45,7 +45,8 @@ impl Cluster {
             cluster.fencing.add(node)?;
             node.write("/etc/corosync/corosync.conf", &corosync)?;
             node.write("/var/lib/pacemaker/cib/cib.xml", config::CIB)?;
-            node.check(&["sh", "-c", "chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml && chmod 0600 /var/lib/pacemaker/cib/cib.xml"])?;
+            node.check(&["chown", "hacluster:haclient", "/var/lib/pacemaker/cib/cib.xml"])?;
+            node.check(&["chmod", "0600", "/var/lib/pacemaker/cib/cib.xml"])?;
             for service in config::services(node.name()) {
                 node.enable(service)?;
             }
@@ -90,10 +91,9 @@ impl Cluster {
             .with_context(|| format!("no cluster node '{name}'"))
     }
 
-    /// Runs an administrator's command on the first cluster node that is up.
+    /// Runs an administrator's command on a cluster node that has quorum.
     pub fn run(&self, command: &[&str]) -> Result<String> {
-        let up = self.nodes.iter().find(|node| node.is_up()).context("every cluster node is off")?;
-        up.check(command)
+        self.speaker()?.0.check(command)
     }
 
     /// Adds `xml` to a section of the CIB: `resources`, `constraints`, ...
@@ -102,21 +102,33 @@ impl Cluster {
         Ok(())
     }
 
+    /// Merges a `<configuration>` into the CIB in one change: what has an id that is there is altered, all else is
+    /// added.
+    pub fn extend(&self, configuration: &str) -> Result<()> {
+        self.run(&["cibadmin", "--modify", "--allow-create", "--xml-text", configuration])?;
+        Ok(())
+    }
+
     /// The status as a node with quorum sees it.
     pub fn status(&self) -> Result<Status> {
-        let look = |node: &Arc<Host>| {
-            Status::parse(&node.check(&["crm_mon", "--output-as=xml", "--one-shot", "--inactive"])?)
-        };
+        Ok(self.speaker()?.1)
+    }
+
+    /// The node to ask, and what it says.
+    fn speaker(&self) -> Result<(&Arc<Host>, Status)> {
         let mut last = None;
         for node in self.nodes.iter().filter(|node| node.is_up()) {
-            let status = look(node);
-            // A node that has just booted knows nobody yet; the others know better.
-            if status.as_ref().is_ok_and(|status| status.dc.is_some() && status.quorum) {
-                return status;
+            let status = node
+                .check(&["crm_mon", "--output-as=xml", "--one-shot", "--inactive"])
+                .and_then(|xml| Status::parse(&xml));
+            match status {
+                Ok(status) if status.dc.is_some() && status.quorum => return Ok((node, status)),
+                // A node that has just booted knows nobody yet; another one may know better.
+                Ok(_) => last = Some(anyhow!("{} has no controller or no quorum yet", node.name())),
+                Err(e) => last = Some(e),
             }
-            last = Some(status);
         }
-        last.context("every cluster node is off")?
+        Err(last.unwrap_or_else(|| anyhow!("every cluster node is off")))
     }
 
     /// The status as `crm_mon` prints it for people.
@@ -136,6 +148,17 @@ impl Cluster {
             Ok(condition(&status).then_some(status))
         });
         found.map_err(|e| e.context(format!("{what}\n{}", self.picture())))
+    }
+
+    /// Waits until the cluster has nothing left to do.
+    pub fn settle(&self, deadline: Duration) -> Result<()> {
+        let (node, _) = self.speaker()?;
+        let seconds = format!("--timeout={}s", deadline.as_secs());
+        let output = node.run_within(deadline, &["crm_resource", "--wait", &seconds])?;
+        if !output.status.success() {
+            bail!("crm_resource --wait: {}: {}\n{}", output.status, output.stderr.trim(), self.picture());
+        }
+        Ok(())
     }
 
     /// All there is to say about a cluster that does not do what it should.

@@ -244,7 +244,7 @@ impl Host {
     }
 
     /// The path through which the machine reaches a file of the running host.
-    fn seen_from_outside(&self, path: &str) -> Result<PathBuf> {
+    pub(crate) fn seen_from_outside(&self, path: &str) -> Result<PathBuf> {
         let init = self.when_up(|up| Ok(up.namespace.init()))?;
         Ok(PathBuf::from(format!("/proc/{init}/root{path}")))
     }
