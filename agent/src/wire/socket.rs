@@ -89,6 +89,19 @@ impl Socket {
         self.peer
     }
 
+    /// Waits for bytes and looks at them without taking them.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub async fn peek(&self, first: &mut [u8]) -> io::Result<usize> {
+        self.stream.peek(first).await
+    }
+
+    /// A last word to a peer that is to be refused; lost where it does not fit at once.
+    pub fn refuse(&self, last_word: &[u8]) {
+        let _ = self.stream.try_write(last_word);
+    }
+
     /// From now on writes wait for a flush.
     pub fn gather(&mut self) {
         self.gathering = self.tuning == Tuning::Prompt;

@@ -27,6 +27,9 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// A server name is sent because the library wants one; nobody looks at it.
 const SERVER_NAME: &str = "picket";
 
+/// The alert record that the original sends before it closes a failed handshake: `close_notify`, warning.
+const CLOSE_NOTIFY: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00];
+
 /// An encrypted connection.
 pub type Tls = TlsStream<Socket, Connection>;
 
@@ -40,6 +43,9 @@ pub enum TlsError {
     /// The peer closed or reset the connection in the handshake.
     #[error("peer closed the connection during the handshake")]
     Closed,
+    /// The first bytes are of another protocol.
+    #[error("peer does not speak TLS, its first bytes are \"{0}\"")]
+    NotTls(String),
     /// The peer could not prove that it has the key.
     #[error("peer has a different key")]
     WrongKey,
@@ -99,13 +105,25 @@ impl s2n_tls::connection::Builder for Prepared<'_> {
 /// [`TlsError`]; the connection is closed by then.
 pub async fn accept(socket: Socket, key: &Key) -> Result<(Tls, Role), TlsError> {
     let acceptor = TlsAcceptor::new(Prepared { key, alpn: true });
-    let mut tls = timeout(HANDSHAKE_LIMIT, acceptor.accept(socket))
-        .await
-        .map_err(|_| TlsError::Late(HANDSHAKE_LIMIT))?
-        .map_err(|error| TlsError::from(&error))?;
+    let handshake = async {
+        // The library waits for as many bytes as garbage seems to announce; a stranger can be told at once.
+        let mut first = [0; 5];
+        let count = socket.peek(&mut first).await.map_err(|_| TlsError::Closed)?;
+        if !starts_a_handshake(&first[..count]) {
+            socket.refuse(&CLOSE_NOTIFY);
+            return Err(TlsError::NotTls(first[..count].escape_ascii().to_string()));
+        }
+        acceptor.accept(socket).await.map_err(|error| TlsError::from(&error))
+    };
+    let mut tls = timeout(HANDSHAKE_LIMIT, handshake).await.map_err(|_| TlsError::Late(HANDSHAKE_LIMIT))??;
     let role = role(tls.as_ref());
     tls.get_mut().gather();
     Ok((tls, role))
+}
+
+/// Whether the bytes can be the start of a TLS handshake record (RFC 8446, section 5.1).
+fn starts_a_handshake(first: &[u8]) -> bool {
+    matches!(first, [0x16] | [0x16, 0x03, ..])
 }
 
 /// Serves as the controller's side of the handshake on a connected socket.
@@ -136,6 +154,20 @@ impl From<&S2nError> for TlsError {
             "S2N_ERR_BAD_PSK_BINDER" | "S2N_ERR_ALERT" => Self::WrongKey,
             "S2N_ERR_CLOSED" | "S2N_ERR_IO" => Self::Closed,
             name => Self::Handshake { name, message: error.message() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::starts_a_handshake;
+
+    #[test]
+    fn only_handshake_records_are_let_through() {
+        assert!(starts_a_handshake(&[0x16, 0x03, 0x01, 0x01, 0x20]));
+        assert!(starts_a_handshake(&[0x16]), "the rest may be on its way");
+        for stranger in [&b"GET /"[..], b"SSH-2", b"\x16\x04", b""] {
+            assert!(!starts_a_handshake(stranger), "{stranger:?}");
         }
     }
 }
