@@ -27,6 +27,7 @@
 
 mod agent;
 mod cluster;
+pub mod demo;
 mod fencing;
 mod guest;
 mod host;

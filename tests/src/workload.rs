@@ -27,7 +27,7 @@ const STATE_FILE: &str = "/run/picket-state.state";
 /// Creates the dummy and the web server.
 pub(crate) fn create_services(cluster: &Cluster, guest: &Host) -> Result<()> {
     for host in cluster.nodes().iter().map(AsRef::as_ref).chain([guest]) {
-        host.write(WEB_CONFIG, &web_config(host.name()))?;
+        prepare_web(host)?;
     }
     // Constraints may only name what exists, and a resource without one could start elsewhere first: so both at once.
     let name = guest.name();
@@ -92,6 +92,12 @@ pub(crate) fn create_state(cluster: &Cluster, guest: &Host) -> Result<()> {
           </constraints>
         </configuration>"##
     ))
+}
+
+/// Puts the web server's configuration on a host; the agent's parameters for it.
+pub(crate) fn prepare_web(host: &Host) -> Result<[(&'static str, &'static str); 2]> {
+    host.write(WEB_CONFIG, &web_config(host.name()))?;
+    Ok([("configfile", WEB_CONFIG), ("httpd", "/usr/sbin/nginx")])
 }
 
 /// Answers with the name of its host, so that a client knows where the service runs.

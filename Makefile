@@ -1,0 +1,54 @@
+# The entry points for people and for CI. Everything that is needed is installed by packaging/dev/install.
+# Run as root: the tests and demos bring up hosts in network namespaces of their own.
+
+CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+TOOLS = $(abspath $(TARGET))/tools
+BIN = $(TARGET)/debug
+export PATH := $(PATH):$(TOOLS)/bin
+
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## build everything, with debug information
+	packaging/dev/install build
+	$(CARGO) build --workspace --bins
+
+demo: ## one agent, no cluster: a real service fails and recovers in front of your eyes
+	packaging/dev/install build demo
+	$(CARGO) build -p picket-agent -p picket-tests --bins
+	$(BIN)/demo
+
+demo-cluster: ## the same in a real Pacemaker cluster of two nodes and a guest
+	packaging/dev/install build cluster
+	$(CARGO) build -p picket-agent -p picket-tests --bins
+	$(BIN)/demo-cluster
+
+test: lint ## what CI runs
+	packaging/dev/install build cluster
+	packaging/dev/original >/dev/null
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+	$(BIN)/demo
+
+lint: ## formatting, clippy, licenses and duplicate dependencies
+	packaging/dev/install lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	cargo-deny --log-level error check bans licenses sources
+
+bench: ## request/reply times of the original and of picket-agent, in one run
+	packaging/dev/install build cluster
+	$(CARGO) build --release -p picket-agent -p picket-tests --bins
+	$(TARGET)/release/bench-exchange
+
+show-cluster: ## measure every promise of the cluster slice, one line a point
+	packaging/dev/install build cluster
+	packaging/dev/original >/dev/null
+	$(CARGO) build --release -p picket-agent -p picket-tests --bins
+	$(TARGET)/release/show-cluster
+
+clean: ## remove what was built
+	$(CARGO) clean
