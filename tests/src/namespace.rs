@@ -30,12 +30,16 @@ pub(crate) struct Namespace {
 
 impl Namespace {
     /// Makes the namespaces and has the bash script `boot` set them up, as their init. The script announces itself
-    /// with a line `ready PID` (in the machine's PID space), then waits for the end of its input.
-    pub(crate) fn start(boot: &str, arguments: &[&str], log: &Path) -> Result<Self> {
-        let errors = File::create(log).with_context(|| format!("create {}", log.display()))?;
+    /// with a line `ready PID` (in the machine's PID space), then waits for the end of its input. `folder` takes a
+    /// copy of it and its errors.
+    pub(crate) fn start(boot: &str, arguments: &[&str], folder: &Path) -> Result<Self> {
+        let (script, log) = (folder.join("init.sh"), folder.join("init.log"));
+        fs::write(&script, boot).with_context(|| format!("write {}", script.display()))?;
+        let errors = File::create(&log).with_context(|| format!("create {}", log.display()))?;
         let mut parent = Command::new("unshare")
             .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--propagation", "private"])
-            .args(["--fork", "--kill-child", "--", "bash", "-c", boot, "picket-init"])
+            .args(["--fork", "--kill-child", "--", "bash"])
+            .arg(&script)
             .args(arguments)
             .env_clear()
             .envs(ENVIRONMENT)
@@ -55,7 +59,7 @@ impl Namespace {
             drop(life);
             let _ = parent.kill();
             let status = parent.wait().context("wait for unshare")?;
-            let said = fs::read_to_string(log).unwrap_or_else(|e| format!("(its log: {e})"));
+            let said = fs::read_to_string(&log).unwrap_or_else(|e| format!("(its log: {e})"));
             bail!("set up namespaces: init ended with {status} after '{}': {}", line.trim(), said.trim());
         };
         Ok(Self { parent, init: Pid::from_raw(init), _life: life })

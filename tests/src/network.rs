@@ -37,8 +37,7 @@ impl Network {
     /// A segment without hosts.
     pub fn new() -> Result<Arc<Self>> {
         let scratch = Scratch::new()?;
-        let switch = Namespace::start(SWITCH, &[], &scratch.folder().join("switch.log"))
-            .context("start the switch")?;
+        let switch = Namespace::start(SWITCH, &[], scratch.folder()).context("start the switch")?;
         Ok(Arc::new(Self {
             switch,
             scratch,

@@ -108,7 +108,7 @@ impl Host {
         }
         let folder =
             self.folder.to_str().with_context(|| format!("{} is not UTF-8", self.folder.display()))?;
-        let namespace = Namespace::start(BOOT, &[&self.name, folder], &self.folder.join("boot.log"))
+        let namespace = Namespace::start(BOOT, &[&self.name, folder], &self.folder)
             .with_context(|| format!("boot {}", self.name))?;
         let port = self.network.plug_in(&namespace, self.number)?;
         let up = up.insert(Up { namespace, daemons: Vec::new(), port });
