@@ -21,6 +21,8 @@ pub struct Config {
     pub port: u16,
     /// `PCMK_authkey_location`.
     pub key: Option<PathBuf>,
+    /// `PICKET_key_grace`: how long a key that was replaced stays valid. Five minutes by default.
+    pub key_grace: Duration,
     /// `PCMK_node_start_state`: told to the cluster in the hello.
     pub node_start_state: Option<String>,
     /// `SBD_WATCHDOG_TIMEOUT`.
@@ -143,6 +145,14 @@ impl Config {
                 crate::watchdog::duration(text).and_then(|time| u64::try_from(time).ok()).map(Millis)
             });
         let sbd_timeout = Duration::from_millis(sbd.0);
+        let grace = source.text("PICKET_key_grace");
+        let grace = source.parsed(
+            "PICKET_key_grace",
+            grace,
+            "a duration such as 0 or 10min",
+            Millis(300_000),
+            |text| crate::watchdog::duration(text).and_then(|time| u64::try_from(time).ok()).map(Millis),
+        );
         let file = overrides.log_file.or_else(|| source.raw("PCMK_logfile").map(PathBuf::from));
         let file = Some(file.unwrap_or_else(|| PathBuf::from(LOG_FILE)));
         let log = LogConfig {
@@ -159,6 +169,7 @@ impl Config {
         let config = Self {
             address: source.text("PCMK_remote_address"),
             port,
+            key_grace: Duration::from_millis(grace.0),
             key: source.raw("PCMK_authkey_location").map(PathBuf::from),
             node_start_state: Some(node_start_state).filter(|state| !state.is_empty()),
             sbd_timeout,

@@ -78,12 +78,18 @@ impl Outbox {
 }
 
 /// Serves the handshake; a client that fails it is one log line.
-pub async fn handshake(socket: Socket, key: Arc<Key>) -> Option<(Tls, Role)> {
+pub async fn handshake(socket: Socket, keys: Vec<Arc<Key>>) -> Option<(Tls, Role)> {
     let peer = socket.peer();
-    match tls::accept(socket, &key).await {
-        Ok(accepted) => Some(accepted),
+    match tls::accept(socket, &keys).await {
+        Ok((connection, role, key)) => {
+            if keys.first().is_some_and(|current| !std::ptr::eq(current.as_ref(), key)) {
+                tracing::warn!(%peer, "accepted with the previous key; give this peer the new one");
+            }
+            Some((connection, role))
+        }
         Err(TlsError::WrongKey) => {
-            tracing::error!(%peer, "refused: the client's key is not the one in {}", key.path().display());
+            let path = keys.first().map(|key| key.path().display().to_string()).unwrap_or_default();
+            tracing::error!(%peer, "refused: the client's key is not the one in {path}");
             None
         }
         Err(error) => {

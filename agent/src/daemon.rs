@@ -61,7 +61,7 @@ pub fn run(config: Config) -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<Exit, StartError> {
-    let mut keyring = Keyring::new(config.key.clone());
+    let mut keyring = Keyring::new(config.key.clone(), config.key_grace);
     match keyring.load() {
         Ok(key) => tracing::info!("using the key in {}", key.path().display()),
         // It may still come: each handshake looks again.

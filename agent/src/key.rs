@@ -1,7 +1,8 @@
 //! The pre-shared key: where it is looked for, and when it is read again.
 //!
 //! The key is the raw content of a file, whatever its bytes and length; `dd if=/dev/urandom bs=4096 count=1`
-//! makes one. Order of Pacemaker 2.1: `PCMK_authkey_location`, `/etc/pacemaker/authkey`,
+//! makes one. When the content changes, new sessions use it at once, and the key before it stays valid for a grace
+//! time, so that the hosts of a cluster can be given a new key one after the other. Order of Pacemaker 2.1: `PCMK_authkey_location`, `/etc/pacemaker/authkey`,
 //! `/etc/corosync/authkey`; the first usable file wins.
 
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -121,19 +123,21 @@ impl Stamp {
     }
 }
 
-/// The locations, and the key last read from them.
+/// The locations, the key last read from them, and the one before it while it is still accepted.
 #[derive(Debug)]
 pub struct Keyring {
     locations: Vec<PathBuf>,
+    grace: Duration,
     current: Option<(Arc<Key>, Stamp)>,
+    previous: Option<(Arc<Key>, Instant)>,
 }
 
 impl Keyring {
-    /// Looks at `configured` first, then at [`DEFAULT_LOCATIONS`].
+    /// Looks at `configured` first, then at [`DEFAULT_LOCATIONS`]. A key that was replaced stays valid for `grace`.
     #[must_use]
-    pub fn new(configured: Option<PathBuf>) -> Self {
+    pub fn new(configured: Option<PathBuf>, grace: Duration) -> Self {
         let locations = configured.into_iter().chain(DEFAULT_LOCATIONS.map(PathBuf::from)).collect();
-        Self { locations, current: None }
+        Self { locations, grace, current: None, previous: None }
     }
 
     /// The key for a new handshake; a changed, replaced, vanished or new file is noticed here.
@@ -150,17 +154,47 @@ impl Keyring {
                 return Ok(Arc::clone(key));
             }
             match Key::read_stamped(path) {
-                Ok((key, stamp)) => {
-                    let key = Arc::new(key);
-                    self.current = Some((Arc::clone(&key), stamp));
-                    return Ok(key);
-                }
+                Ok((key, stamp)) => return Ok(self.replace(key, stamp)),
                 Err(cause) => causes.push(cause),
             }
         }
-        self.current = None;
         Err(KeyError::NoneUsable(causes))
     }
+
+    /// The keys a client may prove to have, the current one first. A missing file ends the last key's time, too.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`], where no earlier key is valid either.
+    pub fn accepted(&mut self, now: Instant) -> Result<Vec<Arc<Key>>, KeyError> {
+        let current = self.load();
+        self.previous.take_if(|(_, until)| *until <= now);
+        let previous = self.previous.iter().map(|(key, _)| Arc::clone(key));
+        Ok([current?].into_iter().chain(previous).collect())
+    }
+
+    fn replace(&mut self, key: Key, stamp: Stamp) -> Arc<Key> {
+        let key = Arc::new(key);
+        if let Some((old, _)) = self.current.replace((Arc::clone(&key), stamp))
+            && old.bytes != key.bytes
+        {
+            let (path, grace) = (key.path.display(), self.grace.as_secs());
+            tracing::info!("new key in {path}; the previous one is accepted for {grace} s more");
+            self.previous = Some((old, Instant::now() + self.grace));
+        }
+        if let Some(mode) = exposed(&key.path) {
+            tracing::warn!(
+                "key file {} has mode {mode:04o}: others can read or write it; it should be 0640, root:haclient",
+                key.path.display()
+            );
+        }
+        key
+    }
+}
+
+/// The mode of a file that more than its owner and group can read, or more than its owner can write.
+fn exposed(path: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    (mode & 0o027 != 0).then_some(mode)
 }
 
 #[cfg(test)]
@@ -177,7 +211,8 @@ mod tests {
         }
 
         fn ring(&self) -> Keyring {
-            Keyring { locations: vec![self.0.join("first"), self.0.join("second")], current: None }
+            let locations = vec![self.0.join("first"), self.0.join("second")];
+            Keyring { locations, grace: Duration::from_secs(60), current: None, previous: None }
         }
 
         fn write(&self, name: &str, bytes: &[u8]) {
@@ -206,6 +241,34 @@ mod tests {
         assert_eq!(ring.load().unwrap().secret(), b"ONE", "read again though the size is the same");
         std::fs::remove_file(folder.0.join("first")).unwrap();
         assert_eq!(ring.load().unwrap().secret(), b"two\n\0");
+    }
+
+    #[test]
+    fn a_rotated_key_is_accepted_for_its_grace_time() {
+        let folder = Folder::new("rotate");
+        let mut ring = folder.ring();
+        let secrets = |ring: &mut Keyring, now| -> Vec<Vec<u8>> {
+            ring.accepted(now).unwrap().iter().map(|key| key.secret().to_vec()).collect()
+        };
+        folder.write("first", b"old");
+        assert_eq!(secrets(&mut ring, Instant::now()), [b"old"]);
+        folder.write("first", b"new");
+        assert_eq!(secrets(&mut ring, Instant::now()), [b"new", b"old"]);
+        assert_eq!(secrets(&mut ring, Instant::now() + Duration::from_secs(61)), [b"new"]);
+        std::fs::remove_file(folder.0.join("first")).unwrap();
+        assert!(ring.accepted(Instant::now()).is_err());
+    }
+
+    #[test]
+    fn modes_that_expose_a_key_are_noticed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = Folder::new("mode");
+        folder.write("first", b"key");
+        let path = folder.0.join("first");
+        for (mode, bad) in [(0o640, false), (0o400, false), (0o644, true), (0o660, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(exposed(&path).is_some(), bad, "{mode:o}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use thiserror::Error;
@@ -109,8 +109,8 @@ pub async fn accept(
             oldest.abort();
         }
         tracing::info!(%peer, "Accepted new remote client connection from {}", peer.ip().to_canonical());
-        let key = match keyring.load() {
-            Ok(key) => key,
+        let keys = match keyring.accepted(Instant::now()) {
+            Ok(keys) => keys,
             Err(error) => {
                 tracing::error!(%peer, "refused: {error}");
                 continue;
@@ -125,7 +125,7 @@ pub async fn accept(
         };
         let (hub, finished) = (hub.clone(), finished.clone());
         let task = tokio::spawn(async move {
-            let handshake = conn::handshake(socket, key).await;
+            let handshake = conn::handshake(socket, keys).await;
             // The other end is the accept loop, gone when the agent takes leave.
             let _ = finished.send(id);
             if let Some((connection, role)) = handshake {

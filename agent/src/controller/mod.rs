@@ -176,7 +176,7 @@ mod tests {
     async fn agent(listener: TcpListener, answers: Vec<Vec<String>>) {
         let (stream, _) = listener.accept().await.unwrap();
         let socket = Socket::new(stream, Tuning::Prompt, Liveness::default()).unwrap();
-        let (tls, _) = tls::accept(socket, &key()).await.unwrap();
+        let (tls, ..) = tls::accept(socket, &[key().into()]).await.unwrap();
         let (reader, mut writer) = tokio::io::split(tls);
         let mut reader = Receiver::new(reader);
         for answer in answers {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Most bytes gathered before they go to the kernel without being asked to.
@@ -59,6 +59,7 @@ pub struct Socket {
     tuning: Tuning,
     gathering: bool,
     gathered: Vec<u8>,
+    ahead: Vec<u8>,
 }
 
 impl Socket {
@@ -78,7 +79,7 @@ impl Socket {
         if tuning == Tuning::Prompt {
             stream.set_nodelay(true)?;
         }
-        let socket = Self { stream, peer, tuning, gathering: false, gathered: Vec::new() };
+        let socket = Self { stream, peer, tuning, gathering: false, gathered: Vec::new(), ahead: Vec::new() };
         socket.acknowledge_promptly();
         Ok(socket)
     }
@@ -89,12 +90,28 @@ impl Socket {
         self.peer
     }
 
-    /// Waits for bytes and looks at them without taking them.
+    /// Reads until `count` bytes are there to be looked at with [`Socket::ahead`]; they are read again later. Ends
+    /// early where the first bytes are not a TLS record's.
     ///
     /// # Errors
-    /// Where the connection broke.
-    pub async fn peek(&self, first: &mut [u8]) -> io::Result<usize> {
-        self.stream.peek(first).await
+    /// Where the connection ends or breaks before.
+    pub async fn read_ahead(&mut self, count: usize) -> io::Result<()> {
+        while self.ahead.len() < count && is_tls(&self.ahead) {
+            let mut buffer = [0; 2048];
+            let room = buffer.len().min(count - self.ahead.len());
+            match self.stream.read(&mut buffer[..room]).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => self.ahead.extend_from_slice(&buffer[..read]),
+            }
+            self.acknowledge_promptly();
+        }
+        Ok(())
+    }
+
+    /// What was read ahead.
+    #[must_use]
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead
     }
 
     /// A last word to a peer that is to be refused; lost where it does not fit at once.
@@ -132,6 +149,11 @@ impl Socket {
     }
 }
 
+/// Whether the bytes can be the start of a TLS handshake record (RFC 8446, section 5.1).
+fn is_tls(first: &[u8]) -> bool {
+    matches!(first, [] | [0x16] | [0x16, 0x03, ..])
+}
+
 #[expect(unsafe_code, reason = "nix has no TCP_QUICKACK")]
 fn quickack(socket: std::os::fd::RawFd) {
     let on: libc::c_int = 1;
@@ -149,6 +171,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let count = buf.remaining().min(self.ahead.len());
+            buf.put_slice(&self.ahead[..count]);
+            self.ahead.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if result.is_ready() {
             self.acknowledge_promptly();
@@ -177,5 +205,20 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_tls;
+
+    #[test]
+    fn only_handshake_records_are_waited_for() {
+        for wait in [&b""[..], b"\x16", b"\x16\x03\x01\x01\x20"] {
+            assert!(is_tls(wait), "{wait:?}");
+        }
+        for stranger in [&b"GET /"[..], b"SSH-2", b"\x16\x04"] {
+            assert!(!is_tls(stranger), "{stranger:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! key has 4096. No session tickets are sent: a GnuTLS peer takes "readable but no data yet" for half a message
 //! and can block its main loop over it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use picket_proto::PSK_IDENTITY;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::key::Key;
+use crate::wire::client_hello::Offer;
 use crate::wire::socket::Socket;
 
 /// How long an accepted peer may take to finish its handshake; the original's limit.
@@ -26,6 +28,12 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A server name is sent because the library wants one; nobody looks at it.
 const SERVER_NAME: &str = "picket";
+
+/// Bytes of a TLS record's header.
+const RECORD_HEADER: usize = 5;
+
+/// Longest plaintext record (RFC 8446, section 5.1).
+const MAX_RECORD: usize = 16 * 1024;
 
 /// The alert record that the original sends before it closes a failed handshake: `close_notify`, warning.
 const CLOSE_NOTIFY: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00];
@@ -43,6 +51,9 @@ pub enum TlsError {
     /// The peer closed or reset the connection in the handshake.
     #[error("peer closed the connection during the handshake")]
     Closed,
+    /// The peer has no key of that name for us.
+    #[error("peer offers a pre-shared key for {0:?}, clusters offer one for \"lrmd\"")]
+    Identity(String),
     /// The first bytes are of another protocol.
     #[error("peer does not speak TLS, its first bytes are \"{0}\"")]
     NotTls(String),
@@ -99,31 +110,53 @@ impl s2n_tls::connection::Builder for Prepared<'_> {
     }
 }
 
-/// Serves the handshake on an accepted socket, and tells which role the client took.
+/// Serves the handshake on an accepted socket, and tells which of `keys` the client has and which role it took.
 ///
 /// # Errors
 /// [`TlsError`]; the connection is closed by then.
-pub async fn accept(socket: Socket, key: &Key) -> Result<(Tls, Role), TlsError> {
-    let acceptor = TlsAcceptor::new(Prepared { key, alpn: true });
+pub async fn accept(mut socket: Socket, keys: &[Arc<Key>]) -> Result<(Tls, Role, &Key), TlsError> {
     let handshake = async {
-        // The library waits for as many bytes as garbage seems to announce; a stranger can be told at once.
-        let mut first = [0; 5];
-        let count = socket.peek(&mut first).await.map_err(|_| TlsError::Closed)?;
-        if !starts_a_handshake(&first[..count]) {
-            socket.refuse(&CLOSE_NOTIFY);
-            return Err(TlsError::NotTls(first[..count].escape_ascii().to_string()));
-        }
-        acceptor.accept(socket).await.map_err(|error| TlsError::from(&error))
+        socket.read_ahead(RECORD_HEADER).await.map_err(|_| TlsError::Closed)?;
+        let key = match choose(&mut socket, keys).await {
+            Ok(key) => key,
+            Err(error) => {
+                socket.refuse(&CLOSE_NOTIFY);
+                return Err(error);
+            }
+        };
+        let acceptor = TlsAcceptor::new(Prepared { key, alpn: true });
+        let tls = acceptor.accept(socket).await.map_err(|error| TlsError::from(&error))?;
+        Ok((tls, key))
     };
-    let mut tls = timeout(HANDSHAKE_LIMIT, handshake).await.map_err(|_| TlsError::Late(HANDSHAKE_LIMIT))??;
+    let (mut tls, key) =
+        timeout(HANDSHAKE_LIMIT, handshake).await.map_err(|_| TlsError::Late(HANDSHAKE_LIMIT))??;
     let role = role(tls.as_ref());
     tls.get_mut().gather();
-    Ok((tls, role))
+    Ok((tls, role, key))
 }
 
-/// Whether the bytes can be the start of a TLS handshake record (RFC 8446, section 5.1).
-fn starts_a_handshake(first: &[u8]) -> bool {
-    matches!(first, [0x16] | [0x16, 0x03, ..])
+/// Reads the first record and finds the key that the client proves to have. What cannot be read here is left to the
+/// library and the first key.
+async fn choose<'k>(socket: &mut Socket, keys: &'k [Arc<Key>]) -> Result<&'k Key, TlsError> {
+    let header = socket.ahead();
+    // The library would wait for as many bytes as garbage seems to announce; a stranger can be told at once.
+    let &[0x16, 0x03, _, high, low, ..] = header else {
+        return Err(TlsError::NotTls(header.escape_ascii().to_string()));
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > MAX_RECORD {
+        return Err(TlsError::NotTls(header.escape_ascii().to_string()));
+    }
+    socket.read_ahead(RECORD_HEADER + length).await.map_err(|_| TlsError::Closed)?;
+    let first = keys.first().ok_or(TlsError::WrongKey)?;
+    let Some(offer) = Offer::parse(socket.ahead()) else { return Ok(first) };
+    if !offer.names(PSK_IDENTITY) {
+        return Err(TlsError::Identity(offer.identities()));
+    }
+    keys.iter()
+        .find(|key| offer.proves(PSK_IDENTITY, key.secret()))
+        .map(Arc::as_ref)
+        .ok_or(TlsError::WrongKey)
 }
 
 /// Serves as the controller's side of the handshake on a connected socket.
@@ -154,20 +187,6 @@ impl From<&S2nError> for TlsError {
             "S2N_ERR_BAD_PSK_BINDER" | "S2N_ERR_ALERT" => Self::WrongKey,
             "S2N_ERR_CLOSED" | "S2N_ERR_IO" => Self::Closed,
             name => Self::Handshake { name, message: error.message() },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::starts_a_handshake;
-
-    #[test]
-    fn only_handshake_records_are_let_through() {
-        assert!(starts_a_handshake(&[0x16, 0x03, 0x01, 0x01, 0x20]));
-        assert!(starts_a_handshake(&[0x16]), "the rest may be on its way");
-        for stranger in [&b"GET /"[..], b"SSH-2", b"\x16\x04", b""] {
-            assert!(!starts_a_handshake(stranger), "{stranger:?}");
         }
     }
 }
