@@ -83,18 +83,10 @@ impl Namespace {
         command
     }
 
-    /// Runs `act` on a thread that is inside the network namespace. Sockets made there stay there, so they may be
-    /// handed out.
-    pub(crate) fn in_network<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+    /// A handle on the network namespace, for [`in_network`].
+    pub(crate) fn network(&self) -> Result<File> {
         let path = format!("/proc/{}/ns/net", self.init);
-        let network = File::open(&path).with_context(|| format!("open {path}"))?;
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(|| -> Result<T> {
-                setns(&network, CloneFlags::CLONE_NEWNET).context("enter the host's network namespace")?;
-                Ok(act())
-            });
-            inside.join().map_err(|_| anyhow!("the thread inside the host's network panicked"))?
-        })
+        File::open(&path).with_context(|| format!("open {path}"))
     }
 
     /// Kills everything inside and returns when it is gone.
@@ -111,4 +103,15 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs `act` on a thread that is inside `network`. Sockets made there stay there, so they may be handed out.
+pub(crate) fn in_network<T: Send>(network: &File, act: impl FnOnce() -> T + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| -> Result<T> {
+            setns(network, CloneFlags::CLONE_NEWNET).context("enter the host's network namespace")?;
+            Ok(act())
+        });
+        inside.join().map_err(|_| anyhow!("the thread inside the host's network panicked"))?
+    })
 }

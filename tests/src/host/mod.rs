@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, in_network};
 use crate::network::Network;
 use crate::program::{Daemon, Output, Program, tail};
 use crate::wait::wait_until;
@@ -222,7 +222,9 @@ impl Host {
 
     /// Runs `act` inside the host's network. Sockets made there stay there and may be used anywhere afterwards.
     pub fn in_network<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
-        self.when_up(|up| up.namespace.in_network(act))
+        // The lock is for getting there only: a connect that hangs must not hold up a crash.
+        let network = self.when_up(|up| up.namespace.network())?;
+        in_network(&network, act)
     }
 
     /// Whether something listens on the TCP port, found without connecting to it.
