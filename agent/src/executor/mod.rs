@@ -120,7 +120,7 @@ impl Executor {
             return;
         }
         let id = definition.id.clone();
-        self.discard(&id, now);
+        self.discard(&id, false, now);
         self.resources.insert(id, Resource::new(definition, options.drop_recurring()));
     }
 
@@ -134,7 +134,7 @@ impl Executor {
     pub fn unregister(&mut self, id: &str, now: Now) -> Rc {
         // The original does not count the re-run of a recurring operation as in flight.
         let in_flight = self.live(id).is_some_and(|op| op.fresh);
-        self.discard(id, now);
+        self.discard(id, true, now);
         if in_flight { Rc::IN_PROGRESS } else { Rc::OK }
     }
 
@@ -154,7 +154,7 @@ impl Executor {
         let merged = request.interval > 0
             && resource.merge_duplicate(active.map(|active| &mut active.op), &request, call_id, now.mono);
         if !merged {
-            if request.action == "stop" {
+            if request.action.eq_ignore_ascii_case("stop") {
                 let reports = self.cancel_recurring(&id, now);
                 reports.into_iter().for_each(|report| self.notify(report));
             }
@@ -178,9 +178,7 @@ impl Executor {
             return Rc::NOT_SUPPORTED;
         } else if let Some(op) = resource.take_waiting(&cancel.action, cancel.interval) {
             self.notify(op.cancelled(None));
-        } else if let Some(report) =
-            self.kill_active(id, now, |op| op.matches(&cancel.action, cancel.interval))
-        {
+        } else if let Some(report) = self.kill_active(id, now, |op| op.is(&cancel.action, cancel.interval)) {
             self.notify(report);
         } else {
             return Rc::NOT_SUPPORTED;
@@ -248,17 +246,20 @@ impl Executor {
         (!active.orphan && active.fate != Fate::Cancelled).then_some(&active.op)
     }
 
-    /// Takes a resource out. Its waiting operations are cancelled with a report, its active one becomes an orphan.
-    fn discard(&mut self, id: &str, now: Now) {
+    /// Takes a resource out. Its waiting operations are cancelled with a report, pending ones first; its active one
+    /// becomes an orphan. The cluster forgets what it is told was `deleted`, so a resource that another definition
+    /// replaces is not.
+    fn discard(&mut self, id: &str, deleted: bool, now: Now) {
         let active = self.kill_active(id, now, |_| true);
         if let Some(active) = self.active.get_mut(id) {
             active.orphan = true;
         }
         let Some(resource) = self.resources.remove(id) else { return };
-        let waiting = resource.waiting.into_iter().map(|waiting| waiting.op).chain(resource.pending);
+        let recurring = resource.waiting.into_iter().map(|waiting| waiting.op);
+        let waiting = resource.pending.into_iter().chain(recurring);
         let reports = waiting.map(|op| op.cancelled(None)).chain(active);
         for (only, mut report) in reports.collect::<Vec<_>>() {
-            report.rsc_deleted = true;
+            report.rsc_deleted = deleted;
             self.notify((only, report));
         }
     }
@@ -295,7 +296,19 @@ fn timed_out(request: &ExecRequest, output: Option<String>) -> Outcome {
     Outcome { output, ..Outcome::new(OcfRc::Error, ExecStatus::TimedOut).because(reason) }
 }
 
-/// Milliseconds as Pacemaker 3 prints them: `1s`, `1.500s`.
+/// Milliseconds as Pacemaker 3 prints them: `400ms`, `1s`, `1.500s`, `1m30s`.
 fn readable(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
+    let (mut rest, mut text) = (ms, String::new());
+    for (unit, letter) in [(86_400_000, 'd'), (3_600_000, 'h'), (60_000, 'm')] {
+        if rest >= unit {
+            text += &format!("{}{letter}", rest / unit);
+            rest %= unit;
+        }
+    }
+    match (rest / 1000, rest % 1000) {
+        (0, 0) if !text.is_empty() => text,
+        (0, ms) if ms > 0 => text + &format!("{ms}ms"),
+        (s, 0) => text + &format!("{s}s"),
+        (s, ms) => text + &format!("{s}.{ms:03}s"),
+    }
 }

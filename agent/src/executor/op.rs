@@ -60,8 +60,14 @@ impl Op {
         Self { request, call_id, options, client, queued, fresh: true, last_rc, rc_change, notified }
     }
 
-    pub(super) fn matches(&self, action: &str, interval: u64) -> bool {
-        self.request.interval == interval && self.request.action.eq_ignore_ascii_case(action)
+    /// Whether a cancellation means it. The action is compared letter by letter, as in the original.
+    pub(super) fn is(&self, action: &str, interval: u64) -> bool {
+        self.request.interval == interval && self.request.action == action
+    }
+
+    /// Whether a request is a duplicate of it. Here the original takes any case.
+    pub(super) fn is_like(&self, request: &ExecRequest) -> bool {
+        self.request.interval == request.interval && self.request.action.eq_ignore_ascii_case(&request.action)
     }
 
     /// When its start delay is over.

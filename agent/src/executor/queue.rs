@@ -25,7 +25,9 @@ impl Executor {
             let news = active.op.record(&outcome, now);
             active.op.fresh = false;
             if news {
-                self.notify(active.op.report(outcome, times, active.orphan));
+                // Not where the same id was registered again: the cluster would forget the new resource.
+                let deleted = !self.resources.contains_key(&id);
+                self.notify(active.op.report(outcome, times, deleted));
             }
             self.wait_for_interval(&id, active, now);
         }

@@ -41,7 +41,7 @@ impl Resource {
         call_id: i64,
         now: Duration,
     ) -> bool {
-        let same = |op: &Op| op.matches(&request.action, request.interval);
+        let same = |op: &Op| op.is_like(request);
         let op = if let Some(op) = self.pending.iter_mut().find(|op| same(op)) {
             op
         } else if let Some(waiting) = self.waiting.iter_mut().find(|waiting| same(&waiting.op)) {
@@ -64,13 +64,13 @@ impl Resource {
 
     /// Takes a pending operation out, one-shot ones included.
     pub(super) fn take_pending(&mut self, action: &str, interval: u64) -> Option<Op> {
-        let at = self.pending.iter().position(|op| op.matches(action, interval))?;
+        let at = self.pending.iter().position(|op| op.is(action, interval))?;
         self.pending.remove(at)
     }
 
     /// Takes a recurring operation out that waits for its interval.
     pub(super) fn take_waiting(&mut self, action: &str, interval: u64) -> Option<Op> {
-        let at = self.waiting.iter().position(|waiting| waiting.op.matches(action, interval))?;
+        let at = self.waiting.iter().position(|waiting| waiting.op.is(action, interval))?;
         Some(self.waiting.remove(at).op)
     }
 

@@ -219,6 +219,23 @@ fn cancelling_in_every_state() {
 }
 
 #[test]
+fn the_case_of_an_action_counts_only_for_cancelling() {
+    let mut world = World::new();
+    world.exec("monitor", 1000);
+    let run = world.run();
+    world.finish(run, OcfRc::Ok);
+    assert_eq!(world.cancel("Monitor", 1000), Rc::NOT_SUPPORTED);
+    world.exec("MONITOR", 1000);
+    let run = world.run();
+    world.finish(run, OcfRc::Ok);
+    world.effects();
+    world.exec("STOP", 0);
+    let reports = world.effects().reports;
+    assert_eq!(reports.len(), 1, "merged with the first");
+    assert_eq!(reports[0].outcome.status, ExecStatus::Cancelled);
+}
+
+#[test]
 fn a_stop_cancels_recurring_operations_and_waits_for_the_killed_one() {
     let mut world = World::new();
     world.exec("monitor", 1000);
@@ -293,8 +310,12 @@ fn unregistering_lets_the_running_operation_finish_as_deleted() {
     assert!(world.effects().runs.is_empty(), "the predecessor's operation still runs");
     world.finish(run, OcfRc::Ok);
     let seen = world.effects();
-    assert_eq!((seen.reports[0].call_id, seen.reports[0].rsc_deleted), (call, true));
+    let old = (seen.reports[0].call_id, seen.reports[0].rsc_deleted);
+    assert_eq!(old, (call, false), "the id is registered again: the cluster must not forget it");
     assert_eq!(seen.actions, ["monitor"]);
+    assert_eq!(world.executor.unregister(RSC, world.now), Rc::IN_PROGRESS);
+    world.finish(seen.runs[0], OcfRc::Ok);
+    assert!(world.effects().reports[0].rsc_deleted);
     assert_eq!(world.executor.unregister("none", world.now), Rc::OK);
 }
 
@@ -307,8 +328,12 @@ fn registering_again_replaces_only_a_different_definition() {
     world.effects();
     world.register(RSC, "Dummy");
     assert!(world.effects().reports.is_empty());
+    world.exec_with(ExecRequest { start_delay: 9000, ..request() }, CallOptions::CHANGES_ONLY);
     world.register(RSC, "Other");
-    assert_eq!(world.effects().reports[0].outcome.status, ExecStatus::Cancelled);
+    let reports = world.effects().reports;
+    let told: Vec<_> = reports.iter().map(|r| (r.request.action.as_str(), r.outcome.status)).collect();
+    assert_eq!(told, [("start", ExecStatus::Cancelled), ("monitor", ExecStatus::Cancelled)]);
+    assert!(!reports.iter().any(|report| report.rsc_deleted));
     assert_eq!(world.executor.definition(RSC).unwrap().agent, "Other");
     assert!(world.executor.recurring(Some(RSC)).unwrap()[0].ops.is_empty());
 }
@@ -436,4 +461,14 @@ proptest! {
         }
         prop_assert!(open.is_empty(), "never reported: {open:?}");
     }
+}
+
+#[test]
+fn times_are_readable() {
+    let read =
+        [(1, "1ms"), (999, "999ms"), (1000, "1s"), (1500, "1.500s"), (61_500, "1m1.500s"), (90_000, "1m30s")];
+    for (ms, text) in read {
+        assert_eq!(readable(ms), text);
+    }
+    assert_eq!((readable(120_000), readable(90_061_000)), ("2m".to_owned(), "1d1h1m1s".to_owned()));
 }
