@@ -12,6 +12,7 @@ pub mod errno;
 pub mod exec;
 pub mod frame;
 pub mod incoming;
+pub mod ipc;
 pub mod notification;
 pub mod number;
 pub mod outcome;
