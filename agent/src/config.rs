@@ -11,6 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::wire::socket::Liveness;
+use crate::wire::x509;
 
 /// Checked settings.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub port: u16,
     /// `PCMK_authkey_location`.
     pub key: Option<PathBuf>,
+    /// `PCMK_ca_file`, `PCMK_cert_file`, `PCMK_key_file`, `PCMK_crl_file`: certificates in place of the key.
+    pub x509: Option<x509::Files>,
     /// `PICKET_key_grace`: how long a key that was replaced stays valid. Five minutes by default.
     pub key_grace: Duration,
     /// `PCMK_node_start_state`: told to the cluster in the hello.
@@ -98,6 +101,16 @@ impl Source<'_> {
             .is_some_and(|value| picket_proto::number::truth(&value) || value.contains("pacemaker-remoted"))
     }
 
+    /// The X.509 mode's files: all but the revocation list have to be named. `CIB_x` is the older name of each.
+    fn x509(&self) -> Option<x509::Files> {
+        let file = |name: &str| {
+            let value = self.raw(&format!("PCMK_{name}")).or_else(|| self.raw(&format!("CIB_{name}")));
+            value.map(PathBuf::from)
+        };
+        let (ca, cert, key) = (file("ca_file")?, file("cert_file")?, file("key_file")?);
+        Some(x509::Files { ca, cert, key, crl: file("crl_file") })
+    }
+
     fn parsed<T: ToString>(
         &mut self,
         name: &str,
@@ -169,6 +182,7 @@ impl Config {
         let config = Self {
             address: source.text("PCMK_remote_address"),
             port,
+            x509: source.x509(),
             key_grace: Duration::from_millis(grace.0),
             key: source.raw("PCMK_authkey_location").map(PathBuf::from),
             node_start_state: Some(node_start_state).filter(|state| !state.is_empty()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use picket_proto::frame::Frame;
 use picket_proto::incoming::Incoming;
+use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
@@ -17,7 +18,8 @@ use crate::hub::Event;
 use crate::key::Key;
 use crate::wire::message::{self, Receiver, WireError};
 use crate::wire::socket::Socket;
-use crate::wire::tls::{self, Role, Tls, TlsError};
+use crate::wire::tls::{self, Role, TlsError};
+use crate::wire::{Secure, x509};
 
 /// Most bytes that may wait for a client that does not read: three of the largest messages.
 const OUTBOX_LIMIT: usize = 64 * 1024 * 1024;
@@ -77,18 +79,35 @@ impl Outbox {
     }
 }
 
+/// What a client has to prove, for one handshake.
+#[derive(Debug)]
+pub enum Proof {
+    /// One of these keys.
+    Psk(Vec<Arc<Key>>),
+    /// A certificate.
+    X509(Arc<ServerConfig>),
+}
+
 /// Serves the handshake; a client that fails it is one log line.
-pub async fn handshake(socket: Socket, keys: Vec<Arc<Key>>) -> Option<(Tls, Role)> {
+pub async fn handshake(socket: Socket, proof: Proof) -> Option<(Secure, Role)> {
     let peer = socket.peer();
+    let keys = match proof {
+        Proof::Psk(keys) => keys,
+        Proof::X509(config) => {
+            let accepted = x509::accept(socket, config).await;
+            let refused = accepted.inspect_err(|error| tracing::warn!(%peer, "refused: {error}"));
+            return refused.ok().map(|(connection, role)| (Secure::X509(Box::new(connection)), role));
+        }
+    };
+    let path = keys.first().map(|key| key.path().display().to_string()).unwrap_or_default();
     match tls::accept(socket, &keys).await {
         Ok((connection, role, key)) => {
             if keys.first().is_some_and(|current| !std::ptr::eq(current.as_ref(), key)) {
-                tracing::warn!(%peer, "accepted with the previous key; give this peer the new one");
+                tracing::warn!(%peer, "accepted with a key that was replaced; give this peer the one in {path}");
             }
-            Some((connection, role))
+            Some((Secure::Psk(connection), role))
         }
         Err(TlsError::WrongKey) => {
-            let path = keys.first().map(|key| key.path().display().to_string()).unwrap_or_default();
             tracing::error!(%peer, "refused: the client's key is not the one in {path}");
             None
         }
@@ -100,8 +119,8 @@ pub async fn handshake(socket: Socket, keys: Vec<Arc<Key>>) -> Option<(Tls, Role
 }
 
 /// Serves a connection to its end.
-pub async fn serve(connection: Tls, role: Role, client: ClientId, hub: mpsc::Sender<Event>) {
-    let peer = connection.get_ref().peer();
+pub async fn serve(connection: Secure, role: Role, client: ClientId, hub: mpsc::Sender<Event>) {
+    let peer = connection.peer();
     let (outbox, outgoing) = Outbox::new();
     if hub.send(Event::Connected { client, peer, role, outbox }).await.is_err() {
         return;
@@ -114,7 +133,7 @@ pub async fn serve(connection: Tls, role: Role, client: ClientId, hub: mpsc::Sen
 }
 
 async fn exchange(
-    connection: Tls,
+    connection: Secure,
     mut outgoing: Outgoing,
     client: ClientId,
     peer: SocketAddr,

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::hub::{Event, Exit, Hub};
 use crate::key::Keyring;
-use crate::listener::{self, ListenError};
+use crate::listener::{self, Credentials, ListenError};
+use crate::wire::x509::{self, X509Error};
 
 /// Exit status "do not start again", the original's.
 const FATAL: u8 = 100;
@@ -28,6 +29,8 @@ enum StartError {
     Listen(#[from] ListenError),
     #[error("cannot set up the event loop: {0}")]
     Runtime(io::Error),
+    #[error("X.509 mode: {0}")]
+    X509(#[from] X509Error),
 }
 
 /// What agents inherit from us: umask, working directory; and the folder they keep state files in.
@@ -60,17 +63,27 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<Exit, StartError> {
+fn credentials(config: &Config) -> Result<Credentials, StartError> {
+    if let Some(files) = &config.x509 {
+        let store = x509::Store::open(files.clone())?;
+        tracing::info!("serving clients with a certificate of the CA in {}", files.ca.display());
+        return Ok(Credentials::X509(store));
+    }
     let mut keyring = Keyring::new(config.key.clone(), config.key_grace);
     match keyring.load() {
         Ok(key) => tracing::info!("using the key in {}", key.path().display()),
         // It may still come: each handshake looks again.
         Err(error) => tracing::warn!("{error}; no cluster can connect until there is one"),
     }
+    Ok(Credentials::Psk(keyring))
+}
+
+async fn serve(config: Config) -> Result<Exit, StartError> {
+    let credentials = credentials(&config)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let listener = listener::bind(&config).await?;
     let (events, inbox) = mpsc::channel(INBOX);
-    let accepting = tokio::spawn(listener::accept(listener, keyring, config.liveness, events.clone()));
+    let accepting = tokio::spawn(listener::accept(listener, credentials, config.liveness, events.clone()));
     let hub = Hub::new(config, events.clone(), accepting.abort_handle());
     tokio::spawn(async move {
         while terminations.recv().await.is_some() && events.send(Event::Terminate).await.is_ok() {}

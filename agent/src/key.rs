@@ -123,13 +123,14 @@ impl Stamp {
     }
 }
 
-/// The locations, the key last read from them, and the one before it while it is still accepted.
+/// The locations, the key last read from them, and earlier ones while they are still accepted.
 #[derive(Debug)]
 pub struct Keyring {
     locations: Vec<PathBuf>,
     grace: Duration,
     current: Option<(Arc<Key>, Stamp)>,
-    previous: Option<(Arc<Key>, Instant)>,
+    /// Several where a file was read while it was being written.
+    previous: Vec<(Arc<Key>, Instant)>,
 }
 
 impl Keyring {
@@ -137,7 +138,7 @@ impl Keyring {
     #[must_use]
     pub fn new(configured: Option<PathBuf>, grace: Duration) -> Self {
         let locations = configured.into_iter().chain(DEFAULT_LOCATIONS.map(PathBuf::from)).collect();
-        Self { locations, grace, current: None, previous: None }
+        Self { locations, grace, current: None, previous: Vec::new() }
     }
 
     /// The key for a new handshake; a changed, replaced, vanished or new file is noticed here.
@@ -167,7 +168,7 @@ impl Keyring {
     /// As [`Keyring::load`], where no earlier key is valid either.
     pub fn accepted(&mut self, now: Instant) -> Result<Vec<Arc<Key>>, KeyError> {
         let current = self.load();
-        self.previous.take_if(|(_, until)| *until <= now);
+        self.previous.retain(|(_, until)| *until > now);
         let previous = self.previous.iter().map(|(key, _)| Arc::clone(key));
         Ok([current?].into_iter().chain(previous).collect())
     }
@@ -179,7 +180,7 @@ impl Keyring {
         {
             let (path, grace) = (key.path.display(), self.grace.as_secs());
             tracing::info!("new key in {path}; the previous one is accepted for {grace} s more");
-            self.previous = Some((old, Instant::now() + self.grace));
+            self.previous.push((old, Instant::now() + self.grace));
         }
         if let Some(mode) = exposed(&key.path) {
             tracing::warn!(
@@ -212,7 +213,7 @@ mod tests {
 
         fn ring(&self) -> Keyring {
             let locations = vec![self.0.join("first"), self.0.join("second")];
-            Keyring { locations, grace: Duration::from_secs(60), current: None, previous: None }
+            Keyring { locations, grace: Duration::from_secs(60), current: None, previous: Vec::new() }
         }
 
         fn write(&self, name: &str, bytes: &[u8]) {

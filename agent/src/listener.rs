@@ -12,11 +12,12 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::config::Config;
-use crate::conn;
+use crate::conn::{self, Proof};
 use crate::executor::ClientId;
 use crate::hub::Event;
-use crate::key::Keyring;
+use crate::key::{KeyError, Keyring};
 use crate::wire::socket::{Liveness, Socket, Tuning};
+use crate::wire::x509;
 
 /// Connections the kernel may hold before they are accepted. The original's 10 made a burst of 100 wait for 5 s.
 const BACKLOG: u32 = 128;
@@ -80,10 +81,28 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What clients are checked against.
+#[derive(Debug)]
+pub enum Credentials {
+    /// The shared key.
+    Psk(Keyring),
+    /// Certificates.
+    X509(x509::Store),
+}
+
+impl Credentials {
+    fn proof(&mut self) -> Result<Proof, KeyError> {
+        match self {
+            Self::Psk(keyring) => keyring.accepted(Instant::now()).map(Proof::Psk),
+            Self::X509(store) => Ok(Proof::X509(store.config())),
+        }
+    }
+}
+
 /// Accepts for ever; each connection gets a task.
 pub async fn accept(
     listener: TcpListener,
-    mut keyring: Keyring,
+    mut credentials: Credentials,
     liveness: Liveness,
     hub: mpsc::Sender<Event>,
 ) {
@@ -109,8 +128,8 @@ pub async fn accept(
             oldest.abort();
         }
         tracing::info!(%peer, "Accepted new remote client connection from {}", peer.ip().to_canonical());
-        let keys = match keyring.accepted(Instant::now()) {
-            Ok(keys) => keys,
+        let proof = match credentials.proof() {
+            Ok(proof) => proof,
             Err(error) => {
                 tracing::error!(%peer, "refused: {error}");
                 continue;
@@ -125,7 +144,7 @@ pub async fn accept(
         };
         let (hub, finished) = (hub.clone(), finished.clone());
         let task = tokio::spawn(async move {
-            let handshake = conn::handshake(socket, keys).await;
+            let handshake = conn::handshake(socket, proof).await;
             // The other end is the accept loop, gone when the agent takes leave.
             let _ = finished.send(id);
             if let Some((connection, role)) = handshake {

@@ -45,6 +45,9 @@ pub type Tls = TlsStream<Socket, Connection>;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
+    /// In the X.509 mode: what is wrong with the peer's certificate, or that it has none.
+    #[error("{0}")]
+    Certificate(String),
     /// The deadline passed.
     #[error("handshake not finished within {} s", .0.as_secs())]
     Late(Duration),
