@@ -88,7 +88,7 @@ async fn serve(config: Config) -> Result<Exit, StartError> {
     tokio::spawn(async move {
         while terminations.recv().await.is_some() && events.send(Event::Terminate).await.is_ok() {}
     });
-    tracing::info!("Pacemaker remote executor successfully started and accepting connections");
+    tracing::info!(notice = true, "Pacemaker remote executor successfully started and accepting connections");
     tracing::info!("OCF resource agent search path is {}/resource.d", crate::class::ocf::OCF_ROOT);
     Ok(hub.run(inbox).await)
 }

@@ -179,7 +179,10 @@ impl Keyring {
             && old.bytes != key.bytes
         {
             let (path, grace) = (key.path.display(), self.grace.as_secs());
-            tracing::info!("new key in {path}; the previous one is accepted for {grace} s more");
+            tracing::info!(
+                notice = true,
+                "new key in {path}; the previous one is accepted for {grace} s more"
+            );
             self.previous.push((old, Instant::now() + self.grace));
         }
         if let Some(mode) = exposed(&key.path) {

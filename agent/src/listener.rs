@@ -62,7 +62,7 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ListenError> {
     for address in candidates {
         match listen(address) {
             Ok(listener) => {
-                tracing::info!("Starting TLS listener on {address} port {}", config.port);
+                tracing::info!("Starting TLS listener on {} port {}", address.ip(), config.port);
                 return Ok(listener);
             }
             Err(cause) => failures.push((address, cause)),

@@ -53,7 +53,10 @@ fn main() -> ExitCode {
     daemon::prepare();
     let _logging = logging::start(&config.log, "picket-agent");
     for fault in faults {
-        tracing::warn!("{fault}");
+        match fault.origin() {
+            Some((file, line)) => tracing::warn!("{fault} ({}, line {line})", file.display()),
+            None => tracing::warn!("{fault}"),
+        }
     }
     daemon::run(config)
 }

@@ -187,13 +187,13 @@ impl Hub {
 
     fn disconnected(&mut self, client: ClientId) {
         let Some(gone) = self.clients.remove(client) else { return };
-        tracing::info!(peer = %gone.peer, "Cleaning up after remote client {} disconnected", gone.label());
+        tracing::info!(notice = true, peer = %gone.peer, "Cleaning up after remote client {} disconnected", gone.label());
         if gone.is_controller() && self.clients.controllers().next().is_none() {
             let now = self.now();
             self.executor.last_client_left(now);
         }
         if self.leaving && self.clients.newest_provider().is_none() {
-            tracing::info!("the cluster has let this node go");
+            tracing::info!(notice = true, "the cluster has let this node go");
             self.exit = Some(Exit::Done);
         }
     }
@@ -219,11 +219,11 @@ impl Hub {
             return;
         }
         let Some(provider) = self.clients.newest_provider() else {
-            tracing::info!("no cluster is connected: stopping at once");
+            tracing::info!(notice = true, "no cluster is connected: stopping at once");
             self.exit = Some(Exit::Done);
             return;
         };
-        tracing::info!("asking the cluster to move resources away before stopping");
+        tracing::info!(notice = true, "asking the cluster to move resources away before stopping");
         self.leaving = true;
         if let Some(listener) = self.listener.take() {
             listener.abort();

@@ -133,7 +133,7 @@ impl Hub {
         let observed = connected.role == Role::Observer;
         connected.role = Role::Controller;
         if hello.is_ipc_provider == Some(true) {
-            tracing::info!(peer = %connected.peer, "cluster connected as {}", connected.label());
+            tracing::info!(notice = true, peer = %connected.peer, "cluster connected as {}", connected.label());
             self.clients.promote(client);
         }
         if observed {
@@ -186,9 +186,14 @@ impl Hub {
     /// document about one is answered with its end.
     fn forwarded(&mut self, client: ClientId, proxy: &ProxyMessage) -> Answer {
         match proxy.op {
-            ProxyOp::ShutdownAck => tracing::info!("the cluster moves resources away from this node"),
+            ProxyOp::ShutdownAck => {
+                tracing::info!(notice = true, "the cluster moves resources away from this node");
+            }
             ProxyOp::ShutdownNack if self.leaving => {
-                tracing::info!("the cluster leaves resources where they are (maintenance): stopping");
+                tracing::info!(
+                    notice = true,
+                    "the cluster leaves resources where they are (maintenance): stopping"
+                );
                 self.exit = Some(Exit::Done);
             }
             ProxyOp::ShutdownNack => tracing::warn!("the cluster refuses a shutdown that was not asked for"),

@@ -3,13 +3,16 @@
 //! Names and defaults are the original's. A value that cannot be used is reported with its name, and the default
 //! takes its place, as the original does for the port: an agent that refuses to start over a typo costs a node.
 
+mod fault;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use thiserror::Error;
+pub use fault::Fault;
 
+use crate::logging::{Facility, Severity};
 use crate::wire::socket::Liveness;
 use crate::wire::x509;
 
@@ -47,6 +50,10 @@ pub struct LogConfig {
     pub mode: u32,
     /// `PCMK_stderr`.
     pub stderr: bool,
+    /// `PCMK_logfacility`; `None` for `none`.
+    pub facility: Option<Facility>,
+    /// `PCMK_logpriority`: what goes to syslog.
+    pub threshold: Severity,
     /// `-V`, `PCMK_debug`: 0 is info, 1 debug, more is trace.
     pub verbosity: u8,
 }
@@ -60,20 +67,6 @@ pub struct Overrides {
     pub port: Option<String>,
     /// `-V`, repeatable.
     pub verbosity: u8,
-}
-
-/// A setting that is not used.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("{name} is {value:?}, which is not {expected}; using {used}")]
-pub struct Fault {
-    /// The variable or option.
-    pub name: String,
-    /// What it says.
-    pub value: String,
-    /// What it should say.
-    pub expected: &'static str,
-    /// What is used in its place.
-    pub used: String,
 }
 
 /// Default detail log.
@@ -168,10 +161,31 @@ impl Config {
         );
         let file = overrides.log_file.or_else(|| source.raw("PCMK_logfile").map(PathBuf::from));
         let file = Some(file.unwrap_or_else(|| PathBuf::from(LOG_FILE)));
+        let name = source.text("PCMK_logfacility").unwrap_or_else(|| "daemon".to_owned());
+        let facility = Facility::from_name(&name);
+        if facility.is_none() && !name.eq_ignore_ascii_case("none") {
+            let expected = "a syslog facility or none";
+            source.faults.push(Fault {
+                name: "PCMK_logfacility".into(),
+                value: name,
+                expected,
+                used: "none".into(),
+            });
+        }
+        let priority = source.text("PCMK_logpriority");
+        let threshold = source.parsed(
+            "PCMK_logpriority",
+            priority,
+            "a syslog severity",
+            Severity::Notice,
+            Severity::from_name,
+        );
         let log = LogConfig {
             file: file.filter(|file| !file.as_os_str().eq_ignore_ascii_case("none")),
             mode: mode.0,
             stderr: source.enabled("PCMK_stderr"),
+            facility,
+            threshold,
             verbosity: overrides.verbosity.max(u8::from(source.enabled("PCMK_debug"))),
         };
         let mut liveness = Liveness::default();
@@ -278,7 +292,14 @@ mod tests {
         let (config, _) = read(&env, Overrides::default());
         assert_eq!(
             config.log,
-            LogConfig { file: Some("/tmp/old".into()), mode: 0o660, stderr: true, verbosity: 1 }
+            LogConfig {
+                file: Some("/tmp/old".into()),
+                mode: 0o660,
+                stderr: true,
+                facility: Facility::from_name("daemon"),
+                threshold: Severity::Notice,
+                verbosity: 1
+            }
         );
     }
 

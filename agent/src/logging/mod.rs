@@ -1,25 +1,26 @@
-//! The detail log and stderr, in the line format of Pacemaker's daemons.
+//! The detail log, stderr and syslog, in the line formats of Pacemaker's daemons.
 //!
-//! Lines are written by a thread of their own: a full disk or a blocked pipe may cost lines, never the time in
+//! Lines to files are written by a thread of their own: a full disk or a blocked pipe may cost lines, never the time in
 //! which a cluster waits for an answer.
 
-use std::fmt;
+mod line;
+mod syslog;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use nix::unistd::{Group, User, fchown, gethostname};
-use tracing::{Event, Level, Subscriber};
+use nix::unistd::{Group, User, fchown};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{ChronoLocal, FormatTime as _};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogConfig;
+use line::Lines;
+pub use line::Severity;
+pub use syslog::Facility;
+use syslog::Syslog;
 
 /// Keep until the end: dropping it writes what is still queued.
 #[must_use]
@@ -57,8 +58,9 @@ pub fn start(config: &LogConfig, program: &'static str) -> Logging {
             lines.with_writer(writer).with_filter(level)
         })
         .collect();
+    let syslog = config.facility.and_then(|facility| Syslog::open(facility, config.threshold, program));
     // A second call keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(layers).try_init();
+    let _ = tracing_subscriber::registry().with(layers).with(syslog).try_init();
     if let Some((path, error)) = failure {
         tracing::warn!("cannot open log file {}: {error}", path.display());
     }
@@ -96,44 +98,4 @@ fn open(path: &Path, mode: u32) -> io::Result<File> {
         file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     Ok(file)
-}
-
-/// `Nov 20 22:02:06.456 host picket-agent [4711] (hub) info: message`
-struct Lines {
-    time: ChronoLocal,
-    host: String,
-    program: &'static str,
-}
-
-impl Lines {
-    fn new(program: &'static str) -> Self {
-        let host = gethostname().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned());
-        Self { time: ChronoLocal::new("%b %d %H:%M:%S%.3f".to_owned()), host, program }
-    }
-}
-
-impl<S, N> FormatEvent<S, N> for Lines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let severity = match *event.metadata().level() {
-            Level::ERROR => "error",
-            Level::WARN => "warning",
-            Level::INFO => "info",
-            Level::DEBUG => "debug",
-            Level::TRACE => "trace",
-        };
-        let module = event.metadata().target().rsplit("::").next().unwrap_or_default();
-        self.time.format_time(&mut line)?;
-        write!(line, " {} {} [{}] ({module}) {severity}: ", self.host, self.program, std::process::id())?;
-        ctx.format_fields(line.by_ref(), event)?;
-        writeln!(line)
-    }
 }
