@@ -28,6 +28,7 @@
 mod agent;
 mod cluster;
 pub mod demo;
+pub mod differential;
 mod fencing;
 mod guest;
 mod host;
