@@ -39,5 +39,11 @@ fn run() -> Result<Report> {
         Scene::Done(check) => println!("{check}"),
         Scene::Picture(title, crm_mon) => println!("\n--- crm_mon {title}\n{}\n", crm_mon.trim()),
     };
-    Ok(if short { scenario::short(agent, &mut watch) } else { scenario::full(agent, &mut watch) })
+    if short {
+        return Ok(scenario::short(agent, &mut watch));
+    }
+    let mut report = scenario::full(agent, &mut watch);
+    println!("and once more, in a cluster without fencing:\n");
+    report.checks.extend(scenario::unfenced(agent, &mut watch).checks);
+    Ok(report)
 }

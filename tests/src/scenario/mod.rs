@@ -49,6 +49,12 @@ const FULL: [Step; 8] = [
     ("cluster clean at the end", steps::clean),
 ];
 
+const UNFENCED: [Step; 3] = [
+    ("fencing switched off", steps::fencing_off),
+    ("connection's node crashed: reconnected, services untouched", steps::takeover),
+    ("nobody fenced, services still untouched", steps::nobody_fenced),
+];
+
 const SHORT: [Step; 4] = [
     ("nginx killed: failure seen and recovered", steps::web_recovered),
     ("Dummy and nginx stop", steps::services_stop),
@@ -59,6 +65,11 @@ const SHORT: [Step; 4] = [
 /// Two nodes, every step. `watch` learns of each step as it ends.
 pub fn full(agent: Agent, watch: &mut dyn FnMut(Scene)) -> Report {
     play(agent, 2, &BEGIN, &FULL, watch)
+}
+
+/// Two nodes without any fencing: the connection moves on, and nothing else happens.
+pub fn unfenced(agent: Agent, watch: &mut dyn FnMut(Scene)) -> Report {
+    play(agent, 2, &BEGIN, &UNFENCED, watch)
 }
 
 /// One node, the steps a change should not break: for a quick look on each commit.

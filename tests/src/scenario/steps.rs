@@ -143,6 +143,24 @@ pub(super) fn takeover(stage: &Stage) -> Result<Finding> {
     })
 }
 
+pub(super) fn fencing_off(stage: &Stage) -> Result<Finding> {
+    stage.cluster.run(&["crm_attribute", "--name", "stonith-enabled", "--update", "false"])?;
+    stage.cluster.settle(SOON)?;
+    Ok(Finding::good("stonith-enabled=false"))
+}
+
+pub(super) fn nobody_fenced(stage: &Stage) -> Result<Finding> {
+    stage.cluster.settle(FAILOVER)?;
+    stage.all_on_guest("the services stay on the guest")?;
+    let untouched = stage.before_crash.get() == Some(&Footprint::of(&stage.guest.host)?);
+    let requests = stage.cluster.fencing().record().len();
+    let services = if untouched { "the same processes" } else { "RESTARTED" };
+    Ok(Finding {
+        figure: format!("{requests} requests against anybody; services {services}"),
+        holds: untouched && requests == 0,
+    })
+}
+
 pub(super) fn node_returns(stage: &Stage) -> Result<Finding> {
     let nodes = stage.cluster.nodes();
     stage.cluster.wait("every cluster node is online", FAILOVER, |status| {
