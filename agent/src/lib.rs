@@ -7,6 +7,7 @@
 //!                                                                                   |
 //! wire <- conn <- hub (notifications) <- executor <- hub <- process (child) <- class (what to run)
 //! ```
+pub mod alert;
 pub mod class;
 pub mod config;
 pub mod conn;

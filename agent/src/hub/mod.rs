@@ -24,12 +24,13 @@ use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::xml::Element;
 use tokio::sync::mpsc;
 
-use crate::class::{self, Launch};
+use crate::alert::Alerts;
+use crate::class::{self, Operation, Surroundings};
 use crate::config::Config;
+use crate::conn::Outbox;
 use crate::executor::{ClientId, Effect, Executor, KillScope, Now, RunId};
 use crate::watchdog::WatchdogError;
 use crate::wire::tls::Role;
-use crate::{conn::Outbox, process};
 use clients::Clients;
 
 /// How long the last steps may take.
@@ -91,6 +92,8 @@ pub struct Hub {
     executor: Executor,
     /// Kill channels of the runs in progress.
     runs: BTreeMap<RunId, Running>,
+    surroundings: Surroundings,
+    alerts: Alerts,
     events: mpsc::Sender<Event>,
     listener: Option<tokio::task::AbortHandle>,
     started: Instant,
@@ -113,11 +116,14 @@ impl Hub {
     /// Takes ownership. `listener` is stopped when the agent takes leave.
     #[must_use]
     pub fn new(config: Config, events: mpsc::Sender<Event>, listener: tokio::task::AbortHandle) -> Self {
+        let surroundings = Surroundings { env: config.child_env.clone().into() };
         Self {
             config,
             clients: Clients::default(),
             executor: Executor::default(),
             runs: BTreeMap::new(),
+            surroundings,
+            alerts: Alerts::default(),
             events,
             listener: Some(listener),
             started: Instant::now(),
@@ -144,6 +150,7 @@ impl Hub {
             if let Some(exit) = self.exit {
                 // A child that does not die in time is left to whoever adopts it.
                 let _ = tokio::time::timeout(WIND_DOWN, self.wind_down(&mut inbox)).await;
+                self.alerts.finish().await;
                 return exit;
             }
         }
@@ -268,12 +275,10 @@ impl Hub {
                     );
                     let (kills, killed) = mpsc::unbounded_channel();
                     self.runs.insert(run, Running { kills, killed: false, label, since: Instant::now() });
-                    let (events, env) = (self.events.clone(), self.config.child_env.clone());
+                    let (events, surroundings) = (self.events.clone(), self.surroundings.clone());
                     tokio::spawn(async move {
-                        let outcome = match class::launch(&definition, &request) {
-                            Launch::Immediate(outcome) => outcome,
-                            Launch::Program(program) => process::run(program, env, killed).await,
-                        };
+                        let operation = Operation { definition: *definition, request: *request };
+                        let outcome = class::execute(&operation, &surroundings, killed).await;
                         // The hub outlives its runs but for the last moment of the process.
                         let _ = events.send(Event::Ended { run, outcome: Box::new(outcome) }).await;
                     });

@@ -92,8 +92,10 @@ impl Hub {
                 tracing::warn!("client {} sent {op} without what it needs", self.label(client));
                 rc.into()
             }
-            // Alerts go to cluster nodes only; no cluster sends one to a remote node.
-            Operation::Alert(_) => Rc::NOT_SUPPORTED.into(),
+            Operation::Alert(alert) => {
+                self.alerts.start(alert, self.surroundings.env.clone());
+                Rc::OK.into()
+            }
             Operation::Unknown(op) => {
                 tracing::warn!("client {} sent the unknown request {op:?}", self.label(client));
                 Rc::NOT_SUPPORTED.into()

@@ -4,11 +4,14 @@
 //! is how agents start their services.
 
 mod output;
+mod secret;
 mod spawn;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
@@ -18,16 +21,27 @@ use tokio::sync::mpsc;
 use crate::executor::KillScope;
 use output::Capture;
 pub(crate) use output::EXIT_REASON_PREFIX;
+pub(crate) use secret::REFERENCE;
+pub use secret::{Reference, Secrets};
 
-/// A program to run for an operation.
+/// Variables for a child, as the system takes them.
+pub type Environment = [(OsString, OsString)];
+
+/// A program to run.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
     pub path: PathBuf,
-    /// Its only argument.
-    pub action: String,
+    /// What messages call it where it is missing: an agent by its name, a script by its path.
+    pub name: String,
+    /// Its arguments.
+    pub args: Vec<String>,
     /// Environment on top of the agent's own.
     pub env: Vec<(String, String)>,
+    /// Variables whose values are read only when it starts.
+    pub secrets: Secrets,
+    /// The user it runs as, with that user's group alone; ours where there is none.
+    pub user: Option<&'static str>,
     /// What its exit status means.
     pub exit_code: fn(i32) -> OcfRc,
     /// Whether its stderr may carry an `ocf-exit-reason:`.
@@ -44,22 +58,25 @@ struct Ended {
 /// Runs a program to its end. Kills arrive through `kills` and may come before the child exists.
 pub async fn run(
     program: Program,
-    env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-    mut kills: mpsc::UnboundedReceiver<KillScope>,
+    env: Arc<Environment>,
+    kills: &mut mpsc::UnboundedReceiver<KillScope>,
 ) -> Outcome {
-    let Program { exit_code, gives_reason, .. } = program;
+    let (exit_code, gives_reason, name) = (program.exit_code, program.gives_reason, program.name.clone());
     // fork and exec can block on a slow disk, so they get a thread of the blocking pool.
     let started = tokio::task::spawn_blocking(move || spawn::spawn(&program, &env)).await;
     let child = match started {
         Ok(Ok(child)) => child,
-        Ok(Err(failed)) => return failed.outcome(),
+        Ok(Err(failed)) => {
+            tracing::info!("cannot start {name}: {failed}");
+            return failed.outcome();
+        }
         Err(panicked) => {
             return Outcome::new(OcfRc::Error, ExecStatus::Error)
                 .because(format!("cannot start the agent: {panicked}"));
         }
     };
     tracing::debug!(pid = child.pid.as_raw_nonzero().get(), "started");
-    match wait(child, &mut kills).await {
+    match wait(child, kills).await {
         Ok(ended) => outcome(ended, exit_code, gives_reason),
         Err(error) => Outcome::new(OcfRc::Error, ExecStatus::Error)
             .because(format!("cannot wait for the agent: {error}")),

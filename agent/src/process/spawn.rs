@@ -1,16 +1,17 @@
 //! Starting a child with exactly the surroundings agents have under the original.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use nix::unistd::{Gid, Uid, User};
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use rustix::process::{Pid, PidfdFlags};
 use thiserror::Error;
 
-use super::Program;
+use super::secret::SecretError;
+use super::{EXIT_REASON_PREFIX, Environment, Program};
 
 /// A started child, not yet reaped.
 #[derive(Debug)]
@@ -33,7 +34,16 @@ pub(super) enum SpawnError {
     /// The system ran out of something.
     #[error("cannot start a process: {0}")]
     Resources(io::Error),
+    /// A parameter's value is kept secret and cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Nobody of that name.
+    #[error("there is no user {0}")]
+    User(&'static str),
 }
+
+/// What a child says and is reported with where a secret is missing.
+const NO_SECRETS: &str = "Unable to load CIB secrets";
 
 impl SpawnError {
     /// The result the original reports. A failed exec is "done": there the child itself reports it.
@@ -51,23 +61,34 @@ impl SpawnError {
                 .because(format!("{name}: No such file or directory")),
             Self::Resources(error) => Outcome::new(OcfRc::Error, ExecStatus::Error)
                 .because(format!("Cannot start a process: {error}")),
+            Self::Secret(_) => Outcome {
+                output: Some(format!("{EXIT_REASON_PREFIX}{NO_SECRETS}")),
+                ..Outcome::new(OcfRc::InvalidParameter, ExecStatus::Done).because(NO_SECRETS)
+            },
+            Self::User(_) => {
+                Outcome::new(OcfRc::InsufficientPrivileges, ExecStatus::Error).because(self.to_string())
+            }
         }
     }
 }
 
 /// Starts `program` in a process group of its own, without our descriptors, at normal priority.
-pub(super) fn spawn(program: &Program, env: &[(OsString, OsString)]) -> Result<Child, SpawnError> {
+pub(super) fn spawn(program: &Program, env: &Environment) -> Result<Child, SpawnError> {
     if !program.path.exists() {
-        let name = program.path.file_name().unwrap_or(program.path.as_os_str());
-        return Err(SpawnError::Missing(name.to_string_lossy().into_owned()));
+        return Err(SpawnError::Missing(program.name.clone()));
     }
     let mut command = Command::new(&program.path);
-    command.arg(&program.action).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    command.args(&program.args).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
     // A NUL cannot be in an environment; XML cannot carry one either.
     command
         .envs(program.env.iter().filter(|(name, _)| !name.contains('=')).map(|(name, value)| (name, value)));
+    command.envs(program.secrets.read()?);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     reset_inheritance(&mut command);
+    if let Some(name) = program.user {
+        let user = User::from_name(name).ok().flatten().ok_or(SpawnError::User(name))?;
+        become_user(&mut command, user.uid, user.gid);
+    }
     let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
         Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => SpawnError::Resources(error),
         _ => SpawnError::Exec(error),
@@ -100,6 +121,21 @@ fn reset_inheritance(command: &mut Command) {
             libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param);
             libc::setpriority(libc::PRIO_PROCESS, 0, 0);
             Ok(())
+        });
+    }
+}
+
+/// Gives up every right but the user's and its primary group's. After the priority was reset, which may need them.
+#[expect(unsafe_code, reason = "pre_exec")]
+fn become_user(command: &mut Command, uid: Uid, gid: Gid) {
+    // SAFETY: the closure runs between fork and exec, makes only system calls on copied numbers, allocates nothing
+    // and touches no lock.
+    unsafe {
+        command.pre_exec(move || {
+            let given_up = libc::setgroups(0, std::ptr::null()) == 0
+                && libc::setgid(gid.as_raw()) == 0
+                && libc::setuid(uid.as_raw()) == 0;
+            if given_up { Ok(()) } else { Err(io::Error::last_os_error()) }
         });
     }
 }
