@@ -118,7 +118,7 @@ pub async fn handshake(socket: Socket, proof: Proof) -> Option<(Secure, Role)> {
     }
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end, of which the caller tells the hub.
 pub async fn serve(connection: Secure, role: Role, client: ClientId, hub: mpsc::Sender<Event>) {
     let peer = connection.peer();
     let (outbox, outgoing) = Outbox::new();
@@ -128,8 +128,6 @@ pub async fn serve(connection: Secure, role: Role, client: ClientId, hub: mpsc::
     if let Err(error) = exchange(connection, outgoing, client, peer, &hub).await {
         tracing::warn!(%peer, "{error}");
     }
-    // Fails only when the agent is ending.
-    let _ = hub.send(Event::Disconnected { client }).await;
 }
 
 async fn exchange(

@@ -147,9 +147,14 @@ pub async fn accept(
             let handshake = conn::handshake(socket, proof).await;
             // The other end is the accept loop, gone when the agent takes leave.
             let _ = finished.send(id);
-            if let Some((connection, role)) = handshake {
-                conn::serve(connection, role, ClientId(id), hub).await;
+            let Some((connection, role)) = handshake else { return };
+            let client = ClientId(id);
+            // In a task of its own: whatever goes wrong in it ends this connection only, and the hub learns of it.
+            if let Err(panicked) = tokio::spawn(conn::serve(connection, role, client, hub.clone())).await {
+                tracing::error!(%peer, "the connection ended by a fault of the agent: {panicked}");
             }
+            // Fails only when the agent is ending.
+            let _ = hub.send(Event::Disconnected { client }).await;
         });
         half_open.push_back((id, task.abort_handle()));
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use picket_proto::frame::Frame;
 use picket_proto::incoming::{Incoming, MessageError};
 use picket_proto::notification::Notification;
-use picket_proto::outcome::{ExecStatus, Outcome};
+use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::xml::Element;
 use tokio::sync::mpsc;
@@ -278,7 +278,16 @@ impl Hub {
                     let (events, surroundings) = (self.events.clone(), self.surroundings.clone());
                     tokio::spawn(async move {
                         let operation = Operation { definition: *definition, request: *request };
-                        let outcome = class::execute(&operation, &surroundings, killed).await;
+                        // In a task of its own: whatever goes wrong in it, the resource gets a result.
+                        let run_task =
+                            tokio::spawn(
+                                async move { class::execute(&operation, &surroundings, killed).await },
+                            );
+                        let outcome = run_task.await.unwrap_or_else(|panicked| {
+                            tracing::error!("an operation ended by a fault of the agent: {panicked}");
+                            Outcome::new(OcfRc::Error, ExecStatus::Error)
+                                .because("internal error of picket-agent")
+                        });
                         // The hub outlives its runs but for the last moment of the process.
                         let _ = events.send(Event::Ended { run, outcome: Box::new(outcome) }).await;
                     });
