@@ -29,6 +29,7 @@ mod agent;
 mod cluster;
 pub mod demo;
 pub mod differential;
+pub mod exchange;
 mod fencing;
 mod guest;
 mod host;
