@@ -216,18 +216,7 @@ const UNABLE: &[&str] = &[
 ];
 
 /// What picket-agent does not do yet: sequences that are not counted, each with what is missing.
-pub const MISSING: &[(&str, &str)] = &[
-    ("alert", "alerts"),
-    ("alert-that-cannot-run", "alerts"),
-    ("environment-of-lsb", "class lsb"),
-    ("lsb-absent", "class lsb"),
-    ("lsb-other-codes", "class lsb"),
-    ("lsb-status-codes", "class lsb"),
-    ("secrets", "CIB secrets"),
-    ("service-is-lsb", "class service"),
-    ("systemd-without-bus", "class systemd"),
-    ("timeout-of-lsb", "class lsb"),
-];
+pub const MISSING: &[(&str, &str)] = &[("secrets", "CIB secrets"), ("systemd-without-bus", "class systemd")];
 
 impl Known {
     /// Whether this entry is about that difference.
