@@ -10,7 +10,7 @@ use picket_proto::incoming::Incoming;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use crate::executor::ClientId;
@@ -41,14 +41,21 @@ pub enum Refused {
 /// The hub's end of a connection.
 #[derive(Debug)]
 pub struct Outbox {
-    frames: Option<mpsc::UnboundedSender<Frame>>,
+    frames: Option<mpsc::UnboundedSender<Queued>>,
     queued: Arc<AtomicUsize>,
+}
+
+/// A frame, and what is given back when it was written.
+#[derive(Debug)]
+struct Queued {
+    frame: Frame,
+    _ticket: Option<OwnedSemaphorePermit>,
 }
 
 /// The connection's end.
 #[derive(Debug)]
 struct Outgoing {
-    frames: mpsc::UnboundedReceiver<Frame>,
+    frames: mpsc::UnboundedReceiver<Queued>,
     queued: Arc<AtomicUsize>,
 }
 
@@ -64,13 +71,21 @@ impl Outbox {
     /// # Errors
     /// [`Refused`]: the frame is lost to this client.
     pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
+        self.push_with(frame, None)
+    }
+
+    /// Queues a frame that occupies shared memory until it was written.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn push_with(&mut self, frame: Frame, ticket: Option<OwnedSemaphorePermit>) -> Result<(), Refused> {
         let waiting = self.queued.load(Ordering::Relaxed);
         if waiting > OUTBOX_LIMIT {
             return Err(Refused::Full(waiting));
         }
         let frames = self.frames.as_ref().ok_or(Refused::Closing)?;
         self.queued.fetch_add(frame.payload.len(), Ordering::Relaxed);
-        frames.send(frame).map_err(|_| Refused::Closing)
+        frames.send(Queued { frame, _ticket: ticket }).map_err(|_| Refused::Closing)
     }
 
     /// Ends the connection once what is queued was written, or at once if that does not move.
@@ -149,7 +164,7 @@ async fn exchange(
         Ok(())
     };
     let writing = async {
-        while let Some(frame) = outgoing.frames.recv().await {
+        while let Some(Queued { frame, _ticket }) = outgoing.frames.recv().await {
             message::send(&mut writer, &frame).await?;
             outgoing.queued.fetch_sub(frame.payload.len(), Ordering::Relaxed);
         }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::hub::{Event, Exit, Hub};
 use crate::key::Keyring;
+use crate::ipc::{Ipc, IpcError};
 use crate::listener::{self, Credentials, ListenError};
 use crate::wire::x509::{self, X509Error};
 
@@ -27,6 +28,8 @@ const INBOX: usize = 64;
 enum StartError {
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Ipc(#[from] IpcError),
     #[error("cannot set up the event loop: {0}")]
     Runtime(io::Error),
     #[error("X.509 mode: {0}")]
@@ -83,6 +86,7 @@ async fn serve(config: Config) -> Result<Exit, StartError> {
     let mut terminations = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let listener = listener::bind(&config).await?;
     let (events, inbox) = mpsc::channel(INBOX);
+    let local = Ipc::start(events.clone(), config.ipc_transport)?;
     let accepting = tokio::spawn(listener::accept(listener, credentials, config.liveness, events.clone()));
     let hub = Hub::new(config, events.clone(), accepting.abort_handle());
     tokio::spawn(async move {
@@ -90,5 +94,8 @@ async fn serve(config: Config) -> Result<Exit, StartError> {
     });
     tracing::info!(notice = true, "Pacemaker remote executor successfully started and accepting connections");
     tracing::info!("OCF resource agent search path is {}/resource.d", crate::class::ocf::OCF_ROOT);
-    Ok(hub.run(inbox).await)
+    let exit = hub.run(inbox).await;
+    // Local clients are disconnected, and what was shared with them is removed.
+    drop(local);
+    Ok(exit)
 }

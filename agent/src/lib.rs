@@ -15,6 +15,7 @@ pub mod controller;
 pub mod daemon;
 pub mod executor;
 pub mod hub;
+pub mod ipc;
 pub mod key;
 pub mod listener;
 pub mod logging;

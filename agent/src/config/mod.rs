@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use fault::Fault;
+use picket_proto::ipc::setup::Transport;
 
 use crate::logging::{Facility, Severity};
 use crate::wire::socket::Liveness;
@@ -35,6 +36,8 @@ pub struct Config {
     pub sbd_timeout: Duration,
     /// Dead-peer detection.
     pub liveness: Liveness,
+    /// `PCMK_ipc_type`: how local clients' messages travel.
+    pub ipc_transport: Transport,
     /// Where to log.
     pub log: LogConfig,
     /// What agents find in their environment besides their own parameters.
@@ -188,6 +191,11 @@ impl Config {
             threshold,
             verbosity: overrides.verbosity.max(u8::from(source.enabled("PCMK_debug"))),
         };
+        // The historical `posix` and `sysv` are shared memory, too.
+        let ipc_transport = match source.text("PCMK_ipc_type").as_deref() {
+            Some("socket") => Transport::Socket,
+            _ => Transport::SharedMemory,
+        };
         let mut liveness = Liveness::default();
         if !sbd_timeout.is_zero() {
             // With a watchdog the node must notice a lost cluster before the watchdog fires; the original's half.
@@ -202,6 +210,7 @@ impl Config {
             node_start_state: Some(node_start_state).filter(|state| !state.is_empty()),
             sbd_timeout,
             liveness,
+            ipc_transport,
             child_env: child_env(&source, &log),
             log,
         };

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use picket_proto::frame::Frame;
 use picket_proto::status::ClientStatus;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::conn::Outbox;
@@ -89,8 +90,13 @@ impl Clients {
 
     /// Queues a frame. A client that lets too much pile up is cut off: memory is everybody's.
     pub(super) fn send(&mut self, id: ClientId, frame: Frame) {
+        self.send_with(id, frame, None);
+    }
+
+    /// The same for a local client's frame, which gives its ticket back when it was written.
+    pub(super) fn send_with(&mut self, id: ClientId, frame: Frame, ticket: Option<OwnedSemaphorePermit>) {
         let Some(client) = self.connected.get_mut(&id) else { return };
-        if let Err(refused) = client.outbox.push(frame) {
+        if let Err(refused) = client.outbox.push_with(frame, ticket) {
             tracing::warn!(peer = %client.peer, "closing the connection of client {}: {refused}", client.label());
             client.outbox.close();
         }

@@ -11,6 +11,7 @@
 
 mod clients;
 mod requests;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,9 +30,11 @@ use crate::class::{self, Operation, Surroundings};
 use crate::config::Config;
 use crate::conn::Outbox;
 use crate::executor::{ClientId, Effect, Executor, KillScope, Now, RunId};
+use crate::ipc::LocalEvent;
 use crate::watchdog::WatchdogError;
 use crate::wire::tls::Role;
 use clients::Clients;
+use sessions::Sessions;
 
 /// How long the last steps may take.
 const WIND_DOWN: Duration = Duration::from_secs(1);
@@ -71,6 +74,8 @@ pub enum Event {
         /// How.
         outcome: Box<Outcome>,
     },
+    /// Something happened to a local client.
+    Local(LocalEvent),
     /// A client sent a message.
     Received {
         /// Who.
@@ -90,6 +95,7 @@ pub struct Hub {
     config: Config,
     clients: Clients,
     executor: Executor,
+    sessions: Sessions,
     /// Kill channels of the runs in progress.
     runs: BTreeMap<RunId, Running>,
     surroundings: Surroundings,
@@ -121,6 +127,7 @@ impl Hub {
             config,
             clients: Clients::default(),
             executor: Executor::default(),
+            sessions: Sessions::default(),
             runs: BTreeMap::new(),
             surroundings,
             alerts: Alerts::default(),
@@ -183,6 +190,7 @@ impl Hub {
             }
             Event::Disconnected { client } => self.disconnected(client),
             Event::Ended { run, outcome } => self.ended(run, *outcome),
+            Event::Local(event) => self.local(event),
             Event::Received { client, message } => self.received(client, *message),
             Event::Terminate => self.terminate(),
             Event::Watchdog(error) => {
@@ -194,6 +202,7 @@ impl Hub {
 
     fn disconnected(&mut self, client: ClientId) {
         let Some(gone) = self.clients.remove(client) else { return };
+        self.sessions.provider_gone(client);
         tracing::info!(notice = true, peer = %gone.peer, "Cleaning up after remote client {} disconnected", gone.label());
         if gone.is_controller() && self.clients.controllers().next().is_none() {
             let now = self.now();

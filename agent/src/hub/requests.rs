@@ -80,7 +80,7 @@ impl Hub {
                 Err(rc) => rc.into(),
             },
             Operation::Check { watchdog } => return self.check(watchdog),
-            Operation::IpcForward(proxy) => self.forwarded(client, &proxy),
+            Operation::IpcForward(proxy) => self.forwarded(client, proxy),
             Operation::PicketStatus => self.status(client),
             Operation::PicketWatch => {
                 if let Some(connected) = self.clients.client(client) {
@@ -184,9 +184,8 @@ impl Hub {
         Answer { body: ReplyBody::Status(status), ..Rc::OK.into() }
     }
 
-    /// The cluster's side of the IPC relay and of the shutdown handshake. No local session exists yet, so any
-    /// document about one is answered with its end.
-    fn forwarded(&mut self, client: ClientId, proxy: &ProxyMessage) -> Answer {
+    /// The cluster's side of the IPC relay and of the shutdown handshake.
+    fn forwarded(&mut self, client: ClientId, proxy: ProxyMessage) -> Answer {
         match proxy.op {
             ProxyOp::ShutdownAck => {
                 tracing::info!(notice = true, "the cluster moves resources away from this node");
@@ -205,10 +204,7 @@ impl Hub {
             | ProxyOp::Other(_)
             | ProxyOp::Request
             | ProxyOp::Response
-            | ProxyOp::ShutdownReq => {
-                let end = ProxyMessage::new(ProxyOp::Destroy, proxy.session.as_deref());
-                self.send(client, &Notification::Proxy(end).to_element());
-            }
+            | ProxyOp::ShutdownReq => self.relayed(client, proxy),
         }
         Rc::OK.into()
     }
