@@ -4,7 +4,7 @@
 //! that did not expect it gives the node up. So the handshake is begun, the server's flight is read (it proves
 //! the key and carries the ALPN answer), and the connection is closed before our last message would complete it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -42,9 +42,41 @@ pub async fn peek(socket: Socket, key: &Key, limit: Duration) -> Result<Found, T
     match timeout(limit, connector.connect("picket", silenced)).await {
         Err(_) => Err(TlsError::Late(limit)),
         Ok(Ok(_)) => unreachable!("the handshake cannot complete without our last message"),
-        Ok(Err(error)) if !seen.flight_verified.get() => Err(TlsError::from(&error)),
+        Ok(Err(error)) if !seen.flight_verified.get() => Err(refusal(&seen.start.take(), &error)),
         Ok(Err(_)) if seen.observer.get() => Ok(Found::Picket),
         Ok(Err(_)) => Ok(Found::Other),
+    }
+}
+
+/// Content types of TLS records.
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+
+/// Header, alert, inner content type and tag: the record of an encrypted alert. Our Finished is longer.
+const ENCRYPTED_ALERT: usize = 5 + 2 + 1 + 16;
+
+/// How many of the server's first bytes are kept to say what it is.
+const START: usize = 32;
+
+/// Why a server did not get as far as its Finished, told by the start of its answer.
+fn refusal(start: &[u8], error: &S2nError) -> TlsError {
+    match start.first() {
+        None => TlsError::Closed,
+        // Agents answer a client that cannot prove the key with an alert.
+        Some(&ALERT) => TlsError::WrongKey,
+        Some(&(CHANGE_CIPHER_SPEC | HANDSHAKE | APPLICATION_DATA)) => TlsError::from(error),
+        Some(_) => TlsError::NotTls(start.escape_ascii().to_string()),
+    }
+}
+
+/// Whether what the library sends after the server's answer is our last flight, not an alert.
+fn is_last_flight(records: &[u8]) -> bool {
+    match records.first() {
+        Some(&CHANGE_CIPHER_SPEC) => true,
+        Some(&APPLICATION_DATA) => records.len() > ENCRYPTED_ALERT,
+        _ => false,
     }
 }
 
@@ -55,6 +87,8 @@ struct Seen {
     flight_verified: Cell<bool>,
     /// The server took the observer's offer.
     observer: Cell<bool>,
+    /// The server's first bytes.
+    start: RefCell<Vec<u8>>,
 }
 
 /// A socket that cannot write any more once the server has answered.
@@ -72,7 +106,12 @@ impl AsyncRead for HalfDuplex {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.socket).poll_read(cx, buf);
-        self.answered |= buf.filled().len() > before;
+        let read = &buf.filled()[before..];
+        self.answered |= !read.is_empty();
+        let mut start = self.seen.start.borrow_mut();
+        let room = START.saturating_sub(start.len()).min(read.len());
+        start.extend_from_slice(&read[..room]);
+        drop(start);
         result
     }
 }
@@ -80,7 +119,9 @@ impl AsyncRead for HalfDuplex {
 impl AsyncWrite for HalfDuplex {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.answered {
-            self.seen.flight_verified.set(true);
+            if is_last_flight(buf) {
+                self.seen.flight_verified.set(true);
+            }
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Pin::new(&mut self.socket).poll_write(cx, buf)
@@ -130,5 +171,67 @@ impl AsMut<Connection> for Spied {
 impl Drop for Spied {
     fn drop(&mut self) {
         self.seen.observer.set(tls::role(&self.connection) == Role::Observer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::wire::socket::{Liveness, Tuning};
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn key(byte: u8) -> Key {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("picket-peek-{}-{count}", std::process::id()));
+        std::fs::write(&path, [byte; 4096]).unwrap();
+        let key = Key::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        key
+    }
+
+    fn socket(stream: TcpStream) -> Socket {
+        Socket::new(stream, Tuning::Prompt, Liveness::default()).unwrap()
+    }
+
+    /// Peeks, with the key of that byte, at whatever `serve` does with the connection.
+    async fn peek_at(byte: u8, serve: impl AsyncFnOnce(TcpStream)) -> Result<Found, TlsError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client =
+            async { peek(socket(TcpStream::connect(address).await.unwrap()), &key(byte), LIMIT).await };
+        let server = async { serve(listener.accept().await.unwrap().0).await };
+        tokio::join!(client, server).0
+    }
+
+    async fn agent(stream: TcpStream) {
+        let error = tls::accept(socket(stream), &[Arc::new(key(1))]).await.map(|_| ()).unwrap_err();
+        assert!(matches!(error, TlsError::Closed | TlsError::WrongKey), "nobody was let in: {error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_with_our_key_is_recognized_and_never_completes_the_handshake() {
+        assert_eq!(peek_at(1, agent).await.unwrap(), Found::Picket);
+    }
+
+    #[tokio::test]
+    async fn another_key_another_protocol_and_silence_are_told_apart() {
+        assert!(matches!(peek_at(2, agent).await, Err(TlsError::WrongKey)));
+        let http =
+            async |mut stream: TcpStream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").await.unwrap();
+        let answer = peek_at(1, http).await;
+        assert!(
+            matches!(&answer, Err(TlsError::NotTls(start)) if start.starts_with("HTTP/1.1 400")),
+            "{answer:?}"
+        );
+        assert!(matches!(peek_at(1, async |stream| drop(stream)).await, Err(TlsError::Closed)));
     }
 }
