@@ -39,6 +39,7 @@ mod peer;
 mod program;
 mod report;
 pub mod scenario;
+pub mod show;
 mod scratch;
 mod wait;
 mod workload;

@@ -1,0 +1,47 @@
+//! One line a promise: what `make show-…` prints.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::report::{Finding, Report};
+
+/// One promise and how it is measured.
+pub struct Point {
+    /// Its number in the list of promises.
+    pub number: u8,
+    /// What is promised.
+    pub words: &'static str,
+    /// Measures it, now.
+    pub measure: fn() -> Result<Finding>,
+}
+
+/// Measures every point and prints a line for each; details of what falls short go to stderr.
+#[expect(clippy::print_stdout, reason = "the lines are its product")]
+pub fn points(points: &[Point]) -> ExitCode {
+    let mut short = 0;
+    for Point { number, words, measure } in points {
+        let Finding { figure, holds } =
+            measure().unwrap_or_else(|e| Finding { figure: format!("not measured: {e:#}"), holds: false });
+        short += usize::from(!holds);
+        println!("point {number}: {words}: {figure}: {}", if holds { "holds" } else { "falls short" });
+    }
+    if short == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Report {
+    /// All checks as one finding: how many hold, and what is wrong with the others.
+    pub fn summary(&self) -> Finding {
+        let short = self.shortfalls();
+        let count = format!("{} of {} checks hold", self.checks.len() - short.len(), self.checks.len());
+        let wrong: Vec<_> = short.iter().map(|check| format!("{}: {}", check.name, check.figure)).collect();
+        let figure = if wrong.is_empty() { count } else { format!("{count}; {}", wrong.join("; ")) };
+        Finding { figure, holds: short.is_empty() && !self.checks.is_empty() }
+    }
+
+    /// The figure of the first check whose name contains `name`.
+    pub fn figure(&self, name: &str) -> &str {
+        let found = self.checks.iter().find(|check| check.name.contains(name));
+        found.map_or("not reached", |check| check.figure.as_str())
+    }
+}
