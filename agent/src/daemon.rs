@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::hub::{Event, Exit, Hub};
-use crate::key::Keyring;
 use crate::ipc::{Ipc, IpcError};
+use crate::key::Keyring;
 use crate::listener::{self, Credentials, ListenError};
 use crate::wire::x509::{self, X509Error};
 

@@ -1,6 +1,6 @@
 //! Class `lsb`: init scripts of the Linux Standard Base.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use picket_proto::outcome::OcfRc;
 
@@ -11,7 +11,7 @@ use crate::process::{Program, Secrets};
 const FOLDER: &str = "/etc/init.d";
 
 pub(super) fn launch(operation: &Operation, _: &Surroundings) -> Launch {
-    let path = Path::new(FOLDER).join(&operation.definition.agent);
+    let path = path(operation);
     let action = if operation.is_monitor() { "status" } else { operation.request.action.as_str() };
     Launch::Program(Program {
         name: path.display().to_string(),
@@ -23,6 +23,11 @@ pub(super) fn launch(operation: &Operation, _: &Surroundings) -> Launch {
         exit_code: if operation.is_monitor() { from_status_exit } else { from_exit },
         gives_reason: false,
     })
+}
+
+/// The script that a resource's type names.
+pub(super) fn path(operation: &Operation) -> PathBuf {
+    Path::new(FOLDER).join(&operation.definition.agent)
 }
 
 /// The code for the exit status of a script's `status`. 150 and 151 say why there is none.

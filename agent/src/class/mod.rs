@@ -5,6 +5,7 @@ pub mod nagios;
 pub mod ocf;
 pub mod service;
 pub mod stonith;
+pub mod systemd;
 
 use std::fmt;
 use std::pin::Pin;
@@ -18,14 +19,16 @@ use tokio::sync::mpsc;
 
 use crate::executor::KillScope;
 use crate::process::{self, Environment, Program};
+use systemd::Systemd;
 
 /// The classes by name, and what each does with an operation.
-const CLASSES: [(&str, Class); 5] = [
+const CLASSES: [(&str, Class); 6] = [
     ("lsb", lsb::launch),
     ("nagios", nagios::launch),
     ("ocf", ocf::launch),
     ("service", service::launch),
     ("stonith", stonith::launch),
+    ("systemd", systemd::launch),
 ];
 
 type Class = fn(&Operation, &Surroundings) -> Launch;
@@ -44,12 +47,16 @@ pub struct Operation {
 pub struct Surroundings {
     /// The environment of every child.
     pub env: Arc<Environment>,
+    /// The way to systemd.
+    pub systemd: Systemd,
 }
 
 /// How an operation is carried out.
 pub enum Launch {
     /// Nothing is to be run: this is the result.
     Immediate(Outcome),
+    /// This is how it stands, to be reported at once; the work goes on.
+    Interim(Outcome, Task),
     /// By a program.
     Program(Program),
     /// By a program that is run again until it succeeds; the time is the operation's, in which that must happen.
@@ -84,16 +91,22 @@ impl Operation {
     }
 }
 
-/// Carries an operation out, to its end or until a kill has ended it.
+/// Carries an operation out, to its end or until a kill has ended it. What is to be reported before goes to `interim`.
 pub async fn execute(
     operation: &Operation,
     surroundings: &Surroundings,
     mut kills: mpsc::UnboundedReceiver<KillScope>,
+    interim: mpsc::Sender<Outcome>,
 ) -> Outcome {
     let mut launch = launch(operation, surroundings);
     loop {
         launch = match launch {
             Launch::Immediate(outcome) => return outcome,
+            Launch::Interim(outcome, task) => {
+                // Closed only where nobody wants the end either.
+                let _ = interim.send(outcome).await;
+                Launch::Task(task)
+            }
             Launch::Program(program) => {
                 return process::run(program, surroundings.env.clone(), &mut kills).await;
             }
@@ -155,6 +168,7 @@ impl fmt::Debug for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Immediate(outcome) => f.debug_tuple("Immediate").field(outcome).finish(),
+            Self::Interim(outcome, _) => f.debug_tuple("Interim").field(outcome).finish(),
             Self::Program(program) => f.debug_tuple("Program").field(program).finish(),
             Self::Repeated(program, limit) => f.debug_tuple("Repeated").field(program).field(limit).finish(),
             Self::Task(_) => f.write_str("Task"),
@@ -176,7 +190,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn surroundings() -> Surroundings {
-        Surroundings { env: Arc::new([]) }
+        Surroundings { env: Arc::new([]), systemd: Systemd::new().0 }
     }
 
     /// What is run for an operation.

@@ -34,6 +34,18 @@ impl Executor {
         self.advance(&id, now);
     }
 
+    /// A run goes on, and this is how it stands: told as a result would be.
+    pub fn interim(&mut self, run: RunId, outcome: &Outcome, now: Now) {
+        let running = |active: &&mut Active| active.run == run && active.fate == Fate::Running;
+        let Some(active) = self.active.values_mut().find(running) else { return };
+        let times = active.times(now.mono);
+        if active.op.record(outcome, now) {
+            let deleted = !self.resources.contains_key(&active.op.request.rsc_id);
+            let report = active.op.report(outcome.clone(), times, deleted);
+            self.notify(report);
+        }
+    }
+
     /// Time has passed: start what is due, kill what is overdue.
     pub fn elapse(&mut self, now: Now) {
         for (id, active) in &mut self.active {

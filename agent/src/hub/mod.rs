@@ -26,6 +26,7 @@ use picket_proto::xml::Element;
 use tokio::sync::mpsc;
 
 use crate::alert::Alerts;
+use crate::class::systemd::Systemd;
 use crate::class::{self, Operation, Surroundings};
 use crate::config::Config;
 use crate::conn::Outbox;
@@ -69,6 +70,13 @@ pub enum Event {
     },
     /// A run has ended.
     Ended {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: Box<Outcome>,
+    },
+    /// A run goes on, and this is how it stands.
+    Interim {
         /// Which.
         run: RunId,
         /// How.
@@ -122,7 +130,9 @@ impl Hub {
     /// Takes ownership. `listener` is stopped when the agent takes leave.
     #[must_use]
     pub fn new(config: Config, events: mpsc::Sender<Event>, listener: tokio::task::AbortHandle) -> Self {
-        let surroundings = Surroundings { env: config.child_env.clone().into() };
+        let (systemd, connection) = Systemd::new();
+        tokio::spawn(connection.run());
+        let surroundings = Surroundings { env: config.child_env.clone().into(), systemd };
         Self {
             config,
             clients: Clients::default(),
@@ -190,6 +200,10 @@ impl Hub {
             }
             Event::Disconnected { client } => self.disconnected(client),
             Event::Ended { run, outcome } => self.ended(run, *outcome),
+            Event::Interim { run, outcome } => {
+                let now = self.now();
+                self.executor.interim(run, &outcome, now);
+            }
             Event::Local(event) => self.local(event),
             Event::Received { client, message } => self.received(client, *message),
             Event::Terminate => self.terminate(),
@@ -287,11 +301,15 @@ impl Hub {
                     let (events, surroundings) = (self.events.clone(), self.surroundings.clone());
                     tokio::spawn(async move {
                         let operation = Operation { definition: *definition, request: *request };
+                        let (tell, mut told) = mpsc::channel(1);
                         // In a task of its own: whatever goes wrong in it, the resource gets a result.
-                        let run_task =
-                            tokio::spawn(
-                                async move { class::execute(&operation, &surroundings, killed).await },
-                            );
+                        let run_task = tokio::spawn(async move {
+                            class::execute(&operation, &surroundings, killed, tell).await
+                        });
+                        // Until that task drops its end.
+                        while let Some(outcome) = told.recv().await {
+                            let _ = events.send(Event::Interim { run, outcome: Box::new(outcome) }).await;
+                        }
                         let outcome = run_task.await.unwrap_or_else(|panicked| {
                             tracing::error!("an operation ended by a fault of the agent: {panicked}");
                             Outcome::new(OcfRc::Error, ExecStatus::Error)

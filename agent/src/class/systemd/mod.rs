@@ -1,0 +1,132 @@
+//! Class `systemd`: units, by way of systemd's manager on the system bus, as Pacemaker 3.0.1 and later.
+//!
+//! ```text
+//! start:  LoadUnit - drop-in written - Reload - Subscribe - StartUnit - JobRemoved
+//! stop:   LoadUnit - drop-in removed - Reload - Subscribe - StopUnit - JobRemoved
+//! status: LoadUnit - Get ActiveState, again at each change while the unit is between two states
+//! ```
+//!
+//! A bus or a manager that is away (re-executing, restarted) is waited for, within the operation's time: no answer
+//! is never "not running".
+
+mod bus;
+mod drop_in;
+mod error;
+mod job;
+mod manager;
+mod metadata;
+mod unit;
+
+use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
+use tokio::time::{Duration, timeout};
+
+use super::{Launch, Operation, Surroundings};
+use bus::Signal;
+pub use bus::{Owner, Systemd};
+use error::ManagerError;
+use manager::Order;
+use unit::State;
+
+/// How often a unit between two states is looked at again where no signal tells of a change.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) fn launch(operation: &Operation, surroundings: &Surroundings) -> Launch {
+    let (operation, systemd) = (operation.clone(), surroundings.systemd.clone());
+    Launch::Task(Box::pin(async move { carry_out(operation, systemd).await }))
+}
+
+/// Whether there is such a unit; `masked` ones count. Where nobody can tell, there is none.
+pub(super) async fn exists(agent: &str, systemd: &Systemd) -> bool {
+    let name = unit::instantiated(&unit::name(agent));
+    match systemd.load_state(&name).await {
+        Ok(state) => matches!(state.as_str(), "loaded" | "masked"),
+        Err(error) => {
+            tracing::debug!("cannot find out whether there is a unit {name}: {error}");
+            false
+        }
+    }
+}
+
+async fn carry_out(operation: Operation, systemd: Systemd) -> Launch {
+    let agent = operation.definition.agent.as_str();
+    let name = unit::name(agent);
+    let action = operation.request.action.as_str();
+    let done = match action {
+        "monitor" | "status" => return monitor(&operation, name, systemd).await,
+        "start" => start(agent, &name, &systemd).await,
+        "stop" => stop(&name, &systemd).await,
+        "restart" => restart(&name, &systemd).await,
+        "meta-data" | "metadata" => {
+            let description = systemd.description(&unit::instantiated(&name)).await.ok();
+            let output = Some(metadata::document(agent, description.as_deref()));
+            return Launch::Immediate(Outcome { output, ..Outcome::new(OcfRc::Ok, ExecStatus::Done) });
+        }
+        _ => {
+            let reason = format!("Action {action} not implemented for systemd resources");
+            return Launch::Immediate(Outcome::new(OcfRc::Unimplemented, ExecStatus::Error).because(reason));
+        }
+    };
+    Launch::Immediate(done.unwrap_or_else(|error| error.outcome(action, &name)))
+}
+
+async fn start(agent: &str, name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
+    let path = systemd.load_unit(name).await?;
+    drop_in::write(agent, name).await;
+    systemd.reload().await?;
+    job::run(systemd, Order::Start, name, &path).await
+}
+
+async fn stop(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
+    let path = systemd.load_unit(name).await?;
+    drop_in::remove(name).await;
+    systemd.reload().await?;
+    job::run(systemd, Order::Stop, name, &path).await
+}
+
+async fn restart(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
+    let path = systemd.load_unit(name).await?;
+    job::run(systemd, Order::Restart, name, &path).await
+}
+
+/// A probe tells the state that the unit settles in; a recurring monitor first tells that it has not settled.
+async fn monitor(operation: &Operation, name: String, systemd: Systemd) -> Launch {
+    let state = match systemd.state(&name).await {
+        Ok(state) => state,
+        Err(error) => return Launch::Immediate(error.outcome(&operation.request.action, &name)),
+    };
+    match state {
+        State::Settled(outcome) => Launch::Immediate(outcome),
+        State::Between if operation.is_probe() => {
+            settle(operation.request.action.clone(), name, systemd).await
+        }
+        State::Between => {
+            let settling = settle(operation.request.action.clone(), name, systemd);
+            Launch::Interim(Outcome::new(OcfRc::Unknown, ExecStatus::Pending), Box::pin(settling))
+        }
+    }
+}
+
+/// Waits until the unit is in a state to be reported. The operation's timeout ends this.
+async fn settle(action: String, name: String, systemd: Systemd) -> Launch {
+    // Heard from before the state is read, so that no change falls in between.
+    let mut signals = systemd.listen();
+    let watched = systemd.watch(&name).await;
+    loop {
+        match systemd.state(&name).await {
+            Ok(State::Settled(outcome)) => return Launch::Immediate(outcome),
+            Ok(State::Between) => {}
+            Err(error) => return Launch::Immediate(error.outcome(&action, &name)),
+        }
+        let changed = async {
+            loop {
+                match signals.recv().await {
+                    Ok(Signal::Changed { path }) if !watched.is(&path) => {}
+                    Ok(Signal::JobRemoved { .. }) => {}
+                    Ok(Signal::Appeared | Signal::Changed { .. } | Signal::Lost) | Err(_) => return,
+                }
+            }
+        };
+        // Either way the state is read again.
+        let _ = timeout(LOOK_AGAIN, changed).await;
+    }
+}
