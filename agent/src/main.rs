@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use picket_agent::config::{Config, Overrides};
+use picket_agent::config::{Config, Overrides, without_effect};
 use picket_agent::{daemon, logging};
 
 /// Exit status of a usage error (sysexits.h EX_USAGE), as the original's.
@@ -57,6 +57,9 @@ fn main() -> ExitCode {
             Some((file, line)) => tracing::warn!("{fault} ({}, line {line})", file.display()),
             None => tracing::warn!("{fault}"),
         }
+    }
+    for line in without_effect(|name| std::env::var_os(name).is_some()) {
+        tracing::warn!("{line}");
     }
     daemon::run(config)
 }

@@ -39,8 +39,8 @@ mod peer;
 mod program;
 mod report;
 pub mod scenario;
-pub mod show;
 mod scratch;
+pub mod show;
 mod wait;
 mod workload;
 

@@ -8,6 +8,24 @@ use thiserror::Error;
 const ENVIRONMENT_FILES: [&str; 4] =
     ["/etc/default/pacemaker", "/etc/sysconfig/pacemaker", "/etc/default/sbd", "/etc/sysconfig/sbd"];
 
+/// Variables of the original that have no effect here, and why.
+const WITHOUT_EFFECT: [(&str, &str); 8] = [
+    ("PCMK_tls_priorities", "only TLS 1.3 is spoken"),
+    ("PCMK_dh_min_bits", "TLS 1.3 has no Diffie-Hellman parameters"),
+    ("PCMK_dh_max_bits", "TLS 1.3 has no Diffie-Hellman parameters"),
+    ("PCMK_trace_functions", "they name functions of the original; use -V twice"),
+    ("PCMK_trace_files", "they name files of the original; use -V twice"),
+    ("PCMK_trace_formats", "they name formats of the original; use -V twice"),
+    ("PCMK_trace_tags", "they name tags of the original; use -V twice"),
+    ("PCMK_blackbox", "there is no flight recorder; use PCMK_debug"),
+];
+
+/// Which variables are set and have no effect, each with its reason, for the log.
+pub fn without_effect<'a>(is_set: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = String> + 'a {
+    let set = WITHOUT_EFFECT.iter().filter(move |(name, _)| is_set(name));
+    set.map(|(name, why)| format!("{name} has no effect: {why}"))
+}
+
 /// A setting that is not used.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{name} is {value:?}, which is not {expected}; using {used}")]
@@ -47,7 +65,13 @@ impl Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::Fault;
+    use super::{Fault, without_effect};
+
+    #[test]
+    fn variables_without_effect_are_named() {
+        let lines: Vec<_> = without_effect(|name| name == "PCMK_tls_priorities").collect();
+        assert_eq!(lines, ["PCMK_tls_priorities has no effect: only TLS 1.3 is spoken"]);
+    }
 
     #[test]
     fn the_line_that_sets_a_variable_is_found() {

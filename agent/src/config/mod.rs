@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use fault::Fault;
+pub use fault::{Fault, without_effect};
 use picket_proto::ipc::setup::Transport;
 
 use crate::logging::{Facility, Severity};
