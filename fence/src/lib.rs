@@ -1,1 +1,5 @@
 //! picket-fence
+pub mod agents;
+pub mod cli;
+pub mod core;
+pub mod http;

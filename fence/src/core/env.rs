@@ -1,0 +1,33 @@
+//! What the environment of the process says, read once.
+
+/// The part of the environment which matters here.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    /// Run by Pacemaker's fencer (`PCMK_service`, set since Pacemaker 2; fence-contract, section 1).
+    pub fencer: bool,
+    /// `https_proxy`.
+    pub https_proxy: Option<String>,
+    /// `http_proxy`.
+    pub http_proxy: Option<String>,
+    /// `no_proxy`.
+    pub no_proxy: String,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_dir: Option<String>,
+}
+
+impl Env {
+    /// Reads it through `var`, usually [`std::env::var`].
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |lower: &str| {
+            var(lower).or_else(|| var(&lower.to_uppercase())).filter(|value| !value.trim().is_empty())
+        };
+        Self {
+            fencer: var("PCMK_service").as_deref() == Some("pacemaker-fenced"),
+            https_proxy: either("https_proxy"),
+            // HTTP_PROXY in capitals can be set by a stranger's request header in CGI programs; nobody needs it.
+            http_proxy: var("http_proxy").filter(|value| !value.trim().is_empty()),
+            no_proxy: either("no_proxy").unwrap_or_default(),
+            runtime_dir: either("XDG_RUNTIME_DIR"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What is known about one machine: a state counts when it was read twice in a row, far enough apart.
+
+use std::time::Duration;
+
+use crate::core::driver::{Power, Reading};
+use crate::core::fault::Fault;
+
+/// An unbroken run of equal readings.
+#[derive(Debug, Clone, Copy)]
+struct Streak {
+    power: Power,
+    first: Duration,
+    last: Duration,
+    count: u32,
+    settle: Duration,
+}
+
+/// The request that was last sent to a machine in the present stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// None is wanted or none was sent yet.
+    Nothing,
+    /// Accepted.
+    Accepted,
+    /// Not accepted for now; send again at this time unless the state is reached before.
+    Again(Duration),
+}
+
+/// One machine.
+#[derive(Debug)]
+pub(super) struct Track {
+    streak: Option<Streak>,
+    /// The last reading, and the one before the first request.
+    pub(super) last: Option<Reading>,
+    pub(super) before: Option<Reading>,
+    /// The last fault, cleared by a reading.
+    pub(super) fault: Option<Fault>,
+    pub(super) sent: Sent,
+    /// Read since the last pause, so that each machine gets its turn.
+    pub(super) seen: bool,
+}
+
+impl Track {
+    pub(super) fn new() -> Self {
+        Self { streak: None, last: None, before: None, fault: None, sent: Sent::Nothing, seen: false }
+    }
+
+    pub(super) fn read(&mut self, now: Duration, reading: Reading) {
+        self.streak = Some(match self.streak {
+            Some(streak) if streak.power == reading.power => Streak {
+                last: now,
+                count: streak.count + 1,
+                settle: streak.settle.max(reading.settle),
+                ..streak
+            },
+            _ => Streak { power: reading.power, first: now, last: now, count: 1, settle: reading.settle },
+        });
+        self.before.get_or_insert_with(|| reading.clone());
+        self.last = Some(reading);
+        self.fault = None;
+        self.seen = true;
+    }
+
+    pub(super) fn failed(&mut self, fault: Fault) {
+        self.streak = None;
+        self.fault = Some(fault);
+        self.seen = true;
+    }
+
+    /// Readings from before a request say nothing about what comes after it.
+    pub(super) fn forget(&mut self) {
+        self.streak = None;
+    }
+
+    /// The state of the last reading, if no fault came after it.
+    pub(super) fn power(&self) -> Option<Power> {
+        self.streak.map(|streak| streak.power)
+    }
+
+    /// Whether `wanted` is proven.
+    pub(super) fn proves(&self, wanted: Power, confirm: Duration) -> bool {
+        self.missing_proof(wanted, confirm) == Some(Duration::ZERO)
+    }
+
+    /// How long to wait before the next reading can complete the proof; zero when it is complete. `None` when the
+    /// last reading was not `wanted`.
+    pub(super) fn missing_proof(&self, wanted: Power, confirm: Duration) -> Option<Duration> {
+        let streak = self.streak.filter(|streak| streak.power == wanted)?;
+        let distance = confirm.max(streak.settle);
+        let left = distance.saturating_sub(streak.last - streak.first);
+        Some(if streak.count < 2 { distance.max(Duration::from_millis(1)) } else { left })
+    }
+
+    /// The state in the platform's words.
+    pub(super) fn words(&self) -> String {
+        match &self.last {
+            Some(reading) => reading.raw.clone(),
+            None => "unknown".to_owned(),
+        }
+    }
+}
