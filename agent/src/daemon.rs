@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use nix::sys::stat::{Mode, umask};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::hub::{Event, Exit, Hub};
 use crate::ipc::{Ipc, IpcError};
 use crate::key::Keyring;
 use crate::listener::{self, Credentials, ListenError};
+use crate::supervisor::Supervisor;
 use crate::wire::x509::{self, X509Error};
 
 /// Exit status "do not start again", the original's.
@@ -88,14 +90,38 @@ async fn serve(config: Config) -> Result<Exit, StartError> {
     let (events, inbox) = mpsc::channel(INBOX);
     let local = Ipc::start(events.clone(), config.ipc_transport)?;
     let accepting = tokio::spawn(listener::accept(listener, credentials, config.liveness, events.clone()));
+    let supervisor = config.supervisor.clone();
     let hub = Hub::new(config, events.clone(), accepting.abort_handle());
+    tokio::spawn(keep_alive(supervisor.clone(), events.clone()));
+    let stopping = supervisor.clone();
     tokio::spawn(async move {
-        while terminations.recv().await.is_some() && events.send(Event::Terminate).await.is_ok() {}
+        while terminations.recv().await.is_some() && events.send(Event::Terminate).await.is_ok() {
+            stopping.stopping();
+        }
     });
     tracing::info!(notice = true, "Pacemaker remote executor successfully started and accepting connections");
     tracing::info!("OCF resource agent search path is {}/resource.d", crate::class::ocf::OCF_ROOT);
+    supervisor.ready();
     let exit = hub.run(inbox).await;
     // Local clients are disconnected, and what was shared with them is removed.
     drop(local);
     Ok(exit)
+}
+
+/// Feeds systemd's watchdog with answers of the hub, the way everything else has to take, too: a hub that is stuck gets
+/// no event out of its inbox.
+async fn keep_alive(supervisor: Supervisor, events: mpsc::Sender<Event>) {
+    let Some(limit) = supervisor.watchdog else { return };
+    let mut beats = tokio::time::interval(limit / 2);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        let (answer, answered) = oneshot::channel();
+        if events.send(Event::Pulse(answer)).await.is_err() {
+            return;
+        }
+        if answered.await.is_ok() {
+            supervisor.alive();
+        }
+    }
 }

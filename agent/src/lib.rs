@@ -20,5 +20,6 @@ pub mod key;
 pub mod listener;
 pub mod logging;
 pub mod process;
+pub mod supervisor;
 pub mod watchdog;
 pub mod wire;

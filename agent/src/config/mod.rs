@@ -14,6 +14,7 @@ pub use fault::{Fault, without_effect};
 use picket_proto::ipc::setup::Transport;
 
 use crate::logging::{Facility, Severity};
+use crate::supervisor::{self, Supervisor};
 use crate::wire::socket::Liveness;
 use crate::wire::x509;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub node_start_state: Option<String>,
     /// `SBD_WATCHDOG_TIMEOUT`.
     pub sbd_timeout: Duration,
+    /// `NOTIFY_SOCKET`, `WATCHDOG_USEC`: systemd, where it started us.
+    pub supervisor: Supervisor,
     /// Dead-peer detection.
     pub liveness: Liveness,
     /// `PCMK_ipc_type`: how local clients' messages travel.
@@ -209,6 +212,7 @@ impl Config {
             key: source.raw("PCMK_authkey_location").map(PathBuf::from),
             node_start_state: Some(node_start_state).filter(|state| !state.is_empty()),
             sbd_timeout,
+            supervisor: Supervisor::read(env),
             liveness,
             ipc_transport,
             child_env: child_env(&source, &log),
@@ -222,7 +226,7 @@ impl Config {
 /// resource agents reads.
 fn child_env(source: &Source<'_>, log: &LogConfig) -> Vec<(OsString, OsString)> {
     let mut env = source.env.clone();
-    env.remove(OsStr::new("NOTIFY_SOCKET"));
+    env.retain(|name, _| !supervisor::VARIABLES.iter().any(|ours| name == ours));
     let mut set = |name: &str, value: &OsStr| env.insert(name.into(), value.to_owned());
     let facility = source.text("PCMK_logfacility").unwrap_or_else(|| "daemon".to_owned());
     set("PCMK_service", OsStr::new("pacemaker-remoted"));
@@ -313,12 +317,16 @@ mod tests {
     }
 
     #[test]
-    fn agents_see_the_logging_settings_and_not_our_notify_socket() {
-        let (config, _) = read(&[("NOTIFY_SOCKET", "/run/x"), ("PATH", "/bin")], Overrides::default());
+    fn agents_see_the_logging_settings_and_not_what_systemd_told_us() {
+        let env =
+            [("NOTIFY_SOCKET", "/run/x"), ("WATCHDOG_USEC", "9"), ("WATCHDOG_PID", "9"), ("PATH", "/bin")];
+        let (config, _) = read(&env, Overrides::default());
         let value = |name: &str| {
             config.child_env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
         };
-        assert_eq!(value("NOTIFY_SOCKET"), None);
+        for name in supervisor::VARIABLES {
+            assert_eq!(value(name), None, "{name}");
+        }
         assert_eq!(value("PATH"), Some("/bin".into()));
         assert_eq!(value("PCMK_service"), Some("pacemaker-remoted".into()));
         assert_eq!(value("HA_LOGFILE"), Some(LOG_FILE.into()));

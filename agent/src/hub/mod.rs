@@ -23,7 +23,7 @@ use picket_proto::notification::Notification;
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::xml::Element;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::alert::Alerts;
 use crate::class::systemd::Systemd;
@@ -84,6 +84,8 @@ pub enum Event {
     },
     /// Something happened to a local client.
     Local(LocalEvent),
+    /// The hub is to show that it does its work.
+    Pulse(oneshot::Sender<()>),
     /// A client sent a message.
     Received {
         /// Who.
@@ -205,6 +207,8 @@ impl Hub {
                 self.executor.interim(run, &outcome, now);
             }
             Event::Local(event) => self.local(event),
+            // Who asked may have gone meanwhile.
+            Event::Pulse(answer) => drop(answer.send(())),
             Event::Received { client, message } => self.received(client, *message),
             Event::Terminate => self.terminate(),
             Event::Watchdog(error) => {

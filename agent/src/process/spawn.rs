@@ -120,8 +120,26 @@ fn reset_inheritance(command: &mut Command) {
             let param: libc::sched_param = std::mem::zeroed();
             libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param);
             libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+            give_up_oom_protection();
             Ok(())
         });
+    }
+}
+
+/// The unit protects the agent from the OOM killer; what it starts is to be judged as any other process. A positive
+/// value was given to all of us, and stays.
+#[expect(unsafe_code, reason = "called between fork and exec, where std::fs might allocate")]
+fn give_up_oom_protection() {
+    let mut sign = 0_u8;
+    // SAFETY: the path ends in NUL, and the buffers are on the stack and one byte long as stated.
+    unsafe {
+        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if file >= 0 {
+            if libc::read(file, (&raw mut sign).cast(), 1) == 1 && sign == b'-' {
+                libc::pwrite(file, c"0".as_ptr().cast(), 1, 0);
+            }
+            libc::close(file);
+        }
     }
 }
 
