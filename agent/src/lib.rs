@@ -7,6 +7,7 @@
 //!                                                                                   |
 //! wire <- conn <- hub (notifications) <- executor <- hub <- process (child) <- class (what to run)
 //! ```
+pub mod accounts;
 pub mod alert;
 pub mod class;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod controller;
 pub mod daemon;
 pub mod executor;
 pub mod hub;
+pub mod init;
 pub mod ipc;
 pub mod key;
 pub mod listener;

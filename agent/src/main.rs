@@ -1,10 +1,12 @@
 //! picket-agent: runs a cluster's resources in this guest, in place of pacemaker-remoted.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use picket_agent::config::{Config, Overrides, without_effect};
+use picket_agent::init::{self, Role};
 use picket_agent::{daemon, logging};
 
 /// Exit status of a usage error (sysexits.h EX_USAGE), as the original's.
@@ -40,6 +42,17 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    match init::enter() {
+        Ok(Role::Agent) => serve(),
+        Ok(Role::Ended(status)) => status,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "picket-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

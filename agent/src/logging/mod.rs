@@ -11,11 +11,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use nix::unistd::{Group, User, fchown};
+use nix::unistd::fchown;
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::accounts;
 use crate::config::LogConfig;
 use line::Lines;
 pub use line::Severity;
@@ -89,11 +90,10 @@ impl io::Write for Sink {
 fn open(path: &Path, mode: u32) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create(true).mode(mode).open(path)?;
     if nix::unistd::geteuid().is_root() && file.metadata()?.is_file() {
-        if let (Ok(Some(user)), Ok(Some(group))) =
-            (User::from_name("hacluster"), Group::from_name("haclient"))
-            && file.metadata()?.gid() != group.gid.as_raw()
+        if let (Some(user), Some(group)) = (accounts::user("hacluster"), accounts::group("haclient"))
+            && file.metadata()?.gid() != group.as_raw()
         {
-            fchown(&file, Some(user.uid), Some(group.gid))?;
+            fchown(&file, Some(user.uid), Some(group))?;
         }
         file.set_permissions(fs::Permissions::from_mode(mode))?;
     }

@@ -5,12 +5,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Gid, Uid};
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use rustix::process::{Pid, PidfdFlags};
 use thiserror::Error;
 
 use super::secret::SecretError;
+use crate::accounts;
+
 use super::{EXIT_REASON_PREFIX, Environment, Program};
 
 /// A started child, not yet reaped.
@@ -86,7 +88,7 @@ pub(super) fn spawn(program: &Program, env: &Environment) -> Result<Child, Spawn
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     reset_inheritance(&mut command);
     if let Some(name) = program.user {
-        let user = User::from_name(name).ok().flatten().ok_or(SpawnError::User(name))?;
+        let user = accounts::user(name).ok_or(SpawnError::User(name))?;
         become_user(&mut command, user.uid, user.gid);
     }
     let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
