@@ -8,6 +8,7 @@
 //! All of it lives on a thread of its own, so nothing that a local client does keeps the hub from answering the
 //! cluster. The hub knows a session by its id and its [`Mailbox`]; dropping that disconnects the client.
 
+pub mod client;
 mod datagram;
 mod door;
 mod folder;
