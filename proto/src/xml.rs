@@ -1,4 +1,4 @@
-//! The XML subset of the protocol: elements, attributes and CDATA, without text nodes.
+//! The XML subset of the protocol: elements, attributes, CDATA and comments, without text nodes.
 //!
 //! Reading accepts any well-formed document, refuses a DTD, resolves only the five named entities and
 //! character references, and bounds the depth. Writing emits only well-formed XML 1.0: a strict peer
@@ -47,6 +47,8 @@ pub enum XmlError {
 pub enum Node {
     /// Character data, sent as a CDATA section (schema files).
     Cdata(String),
+    /// A comment: administrators put them into the configuration, and they count as children in its patches.
+    Comment(String),
     /// A child element.
     Element(Element),
 }
@@ -103,7 +105,7 @@ impl Element {
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
-            Node::Cdata(_) => None,
+            Node::Cdata(_) | Node::Comment(_) => None,
         })
     }
 
@@ -151,6 +153,13 @@ impl Element {
                     }
                     None
                 }
+                Event::Comment(text) => {
+                    // Outside the root element nobody keeps them.
+                    if let Some(parent) = open.last_mut() {
+                        parent.children.push(Node::Comment(text.to_string()));
+                    }
+                    None
+                }
                 Event::Text(text)
                     if open.is_empty() && !text.bytes().all(|byte| byte.is_ascii_whitespace()) =>
                 {
@@ -161,9 +170,7 @@ impl Element {
                 }
                 Event::DocType(_) => return Err(XmlError::Doctype),
                 Event::Eof => break,
-                Event::Text(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::GeneralRef(_) => {
-                    None
-                }
+                Event::Text(_) | Event::Decl(_) | Event::PI(_) | Event::GeneralRef(_) => None,
             };
             match (closed, open.last_mut()) {
                 (Some(done), Some(parent)) => parent.children.push(Node::Element(done)),
@@ -197,6 +204,7 @@ impl Element {
             match child {
                 Node::Element(element) => element.write(out),
                 Node::Cdata(data) => write_cdata(data, out),
+                Node::Comment(text) => write_comment(text, out),
             }
         }
         out.push_str("</");
@@ -257,6 +265,21 @@ fn write_cdata(data: &str, out: &mut String) {
     let data: String = data.chars().map(|c| if is_allowed(c) { c } else { '\u{fffd}' }).collect();
     out.push_str(&data.replace("]]>", "]]]]><![CDATA[>"));
     out.push_str("]]>");
+}
+
+/// Two hyphens, or one at the end, are not allowed in a comment.
+fn write_comment(text: &str, out: &mut String) {
+    out.push_str("<!--");
+    for c in text.chars() {
+        if c == '-' && out.ends_with('-') {
+            out.push(' ');
+        }
+        out.push(if is_allowed(c) { c } else { '\u{fffd}' });
+    }
+    if out.ends_with('-') && !text.is_empty() {
+        out.push(' ');
+    }
+    out.push_str("-->");
 }
 
 /// XML 1.0 (fifth edition), production 2 `Char`.

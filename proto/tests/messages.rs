@@ -193,3 +193,12 @@ proptest! {
         let _ = Incoming::parse(&text);
     }
 }
+
+#[test]
+fn comments_inside_a_document_are_kept() {
+    let text = "<a><!-- why --><b/><!----></a>";
+    assert_eq!(Element::parse(text).unwrap().to_string(), text);
+    let odd = Element::parse("<!-- before --><a><!-- x--y- --></a><!-- behind -->").unwrap().to_string();
+    assert_eq!(odd, "<a><!-- x- -y- --></a>");
+    assert_eq!(Element::parse(&odd).unwrap().to_string(), odd);
+}

@@ -80,6 +80,9 @@ fn flatten(element: &Element, path: &str, base: i64, fields: &mut BTreeMap<Strin
             Node::Cdata(text) => {
                 fields.insert(format!("{path}cdata[{at}]"), shorten(text));
             }
+            Node::Comment(text) => {
+                fields.insert(format!("{path}comment[{at}]"), shorten(text));
+            }
         }
     }
 }
