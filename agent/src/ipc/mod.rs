@@ -45,7 +45,7 @@ pub enum IpcError {
     #[error(transparent)]
     Door(#[from] DoorError),
     /// The thread.
-    #[error("cannot start the thread for local clients: {0}")]
+    #[error("cannot prepare the thread for local clients: {0}")]
     Thread(io::Error),
 }
 
@@ -63,6 +63,7 @@ impl Ipc {
     /// [`IpcError`], in particular where a name is taken: then another agent is running.
     pub fn start(hub: mpsc::Sender<Event>, transport: Transport) -> Result<Self, IpcError> {
         let doors = Door::bind_all()?;
+        raw::survive_short_files().map_err(IpcError::Thread)?;
         folder::sweep();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(IpcError::Thread)?;

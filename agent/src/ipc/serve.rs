@@ -21,7 +21,7 @@ use super::session::{self, Budget, Incoming, Mailbox};
 use crate::hub::Event;
 
 /// Most clients at a time: each costs up to three descriptors of the 1024 a process has, and half a MiB of memory.
-const SESSIONS: usize = 400;
+pub(super) const SESSIONS: usize = 400;
 
 /// Largest buffer a client gets, whatever it asks for.
 const LARGEST_BUFFER: u32 = 4 * 1024 * 1024;
