@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,12 @@ show-cluster: ## measure every promise of the cluster slice, one line a point
 	packaging/dev/original >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-cluster
+
+show-ipc: ## measure every promise about cluster tools in a guest, one line a point
+	packaging/dev/install build cluster
+	packaging/dev/original >/dev/null
+	$(CARGO) build --release -p picket-agent -p picket-tests --bins
+	$(TARGET)/release/show-ipc
 
 clean: ## remove what was built
 	$(CARGO) clean

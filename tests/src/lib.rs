@@ -33,6 +33,7 @@ pub mod exchange;
 mod fencing;
 mod guest;
 mod host;
+pub mod ipc_parity;
 mod namespace;
 mod network;
 mod peer;
