@@ -126,6 +126,11 @@ pub async fn handshake(socket: Socket, proof: Proof) -> Option<(Secure, Role)> {
             tracing::error!(%peer, "refused: the client's key is not the one in {path}");
             None
         }
+        // Somebody looked whether anybody is here: a port scan, or `picketctl` before it decides what to do.
+        Err(error @ TlsError::Closed) => {
+            tracing::info!(%peer, "{error}");
+            None
+        }
         Err(error) => {
             tracing::warn!(%peer, "refused: {error}");
             None
