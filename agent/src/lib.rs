@@ -10,6 +10,7 @@
 pub mod accounts;
 pub mod alert;
 pub mod class;
+pub mod cli;
 pub mod config;
 pub mod conn;
 pub mod controller;

@@ -4,6 +4,7 @@
 //! takes its place, as the original does for the port: an agent that refuses to start over a typo costs a node.
 
 mod fault;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use fault::{Fault, without_effect};
 use picket_proto::ipc::setup::Transport;
+pub use reference::{SETTINGS, Setting};
 
 use crate::logging::{Facility, Severity};
 use crate::supervisor::{self, Supervisor};

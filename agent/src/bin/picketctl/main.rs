@@ -2,6 +2,7 @@
 
 mod access;
 mod failure;
+mod generate;
 mod output;
 mod probe;
 mod run;
@@ -32,6 +33,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(hide = true)]
+    Generate(generate::Generate),
     Probe(probe::Probe),
     Run(run::Run),
     Watch(watch::Watch),
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match args.command {
+            Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
             Command::Probe(probe) => probe.run().await.map(|()| ExitCode::SUCCESS),
             Command::Run(run) => run.run().await.map(ExitCode::from),
             Command::Watch(watch) => watch.run().await.map(|()| ExitCode::SUCCESS),
