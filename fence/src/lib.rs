@@ -3,3 +3,6 @@ pub mod agents;
 pub mod cli;
 pub mod core;
 pub mod http;
+
+#[cfg(test)]
+mod testing;

@@ -1,9 +1,11 @@
 //! The table of agents. An agent is a folder here, and a line in [`AGENTS`].
 
+pub mod redfish;
+
 use crate::core::agent::Agent;
 
 /// All agents.
-pub const AGENTS: &[&Agent] = &[];
+pub const AGENTS: &[&Agent] = &[&redfish::AGENT];
 
 /// The agent that answers to this name.
 pub fn find(name: &str) -> Option<&'static Agent> {

@@ -175,3 +175,70 @@ fn limits(agent: &Agent, action: Action, values: &Values, env: &Env, delay: Dura
     };
     (deadline, limits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::input::stdin;
+    use crate::testing::dummy::AGENT;
+
+    const LINES: &str = "ip=h\nusername=u\npassword=p\nplug=vm1\n";
+
+    fn request(action: Action, lines: &str, fencer: bool) -> Result<Request, Vec<Usage>> {
+        let values = stdin::parse(&AGENT.table(), lines).unwrap();
+        Request::new(&AGENT, action, &values, &Env { fencer, ..Env::default() })
+    }
+
+    #[test]
+    fn all_that_is_missing_is_reported_together() {
+        let wrong = request(Action::Off, "", false).unwrap_err();
+        let missing = ["ip", "username", "password or password_script", "plug"].map(Usage::Missing);
+        assert_eq!(wrong, missing);
+        assert!(request(Action::List, "ip=h\nlogin=u\npasswd_script=s", false).is_ok());
+    }
+
+    #[test]
+    fn there_is_a_deadline_inside_the_cluster_and_outside() {
+        for fencer in [false, true] {
+            for action in
+                [Action::Off, Action::On, Action::Reboot, Action::Status, Action::List, Action::Monitor]
+            {
+                let request = request(action, LINES, fencer).unwrap();
+                assert!(request.deadline <= UNLIMITED, "{action:?}");
+                assert!(request.limits.total < request.deadline, "a log-out needs its time");
+            }
+        }
+        let short = request(Action::Off, &format!("{LINES}deadline=7"), true).unwrap();
+        assert_eq!(short.deadline, Duration::from_secs(7));
+    }
+
+    #[test]
+    fn the_fencer_lifts_the_limit_of_a_power_change_but_not_that_of_on_after_off() {
+        let inside = request(Action::Reboot, LINES, true).unwrap().limits;
+        assert_eq!((inside.off, inside.on_after_off), (None, Duration::from_secs(20)));
+        assert_eq!(inside.silence, SILENCE);
+        let outside = request(Action::Reboot, LINES, false).unwrap().limits;
+        assert_eq!(outside.off, Some(Duration::from_secs(20)));
+        let told = request(Action::Reboot, &format!("{LINES}disable_timeout=false"), true).unwrap().limits;
+        assert_eq!(told.off, Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn only_what_takes_a_machine_down_is_delayed() {
+        let lines = format!("{LINES}delay=5");
+        for (action, delay) in [(Action::Off, 5), (Action::Reboot, 5), (Action::On, 0), (Action::Status, 0)] {
+            assert_eq!(request(action, &lines, false).unwrap().delay.as_secs(), delay, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn without_an_action_it_reboots_and_method_cycle_resets() {
+        let read = |lines: &str| action(&AGENT, &stdin::parse(&AGENT.table(), lines).unwrap());
+        assert_eq!(read(""), Ok(Action::Reboot));
+        assert_eq!(read("method=cycle"), Ok(Action::Cycle));
+        assert_eq!(read("action=OFF\nmethod=cycle"), Ok(Action::Off));
+        let refused = read("action=explode").unwrap_err().to_string();
+        assert!(refused.starts_with("Unrecognised action 'explode'"), "{refused}");
+        assert!(read("action=diag").is_err());
+    }
+}

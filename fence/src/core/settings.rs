@@ -84,6 +84,11 @@ impl Settings {
         self.text(opt).map(Secret::new)
     }
 
+    /// The cluster's name of the machine, where the fencer gave one.
+    pub fn nodename(&self) -> Option<&str> {
+        self.values.nodename.as_deref()
+    }
+
     /// The login name, if any.
     pub fn username(&self) -> Option<&str> {
         self.text(&standard::USERNAME)

@@ -54,7 +54,8 @@ impl Config {
     /// No address, a port that is none, certificate files that cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         let tls = wants_tls(settings);
-        let ip = settings.need(&opt::IP)?;
+        let plug = settings.text(&opt::PLUG).filter(|_| settings.flag(&opt::PORT_AS_IP));
+        let ip = settings.text(&opt::IP).or(plug).map_or_else(|| settings.need(&opt::IP), Ok)?;
         let given = settings.integer(&opt::IPPORT).filter(|_| settings.is_given(&opt::IPPORT));
         let default = settings.integer(&opt::IPPORT).unwrap_or(443);
         // The default in the metadata is that of the agent's usual scheme; 80 and 443 stand for either.
@@ -140,12 +141,13 @@ impl Config {
         if location.starts_with('/') && !location.starts_with("//") {
             return Some(location.to_owned());
         }
-        let uri: Uri = location.parse().ok()?;
-        let Some(authority) = uri.authority() else {
-            let folder =
-                base.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(path, _)| path);
+        if !location.contains("//") {
+            let base = base.split('?').next().unwrap_or(base);
+            let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
             return Some(format!("{folder}/{location}"));
-        };
+        }
+        let uri: Uri = location.parse().ok()?;
+        let authority = uri.authority()?;
         let scheme = uri.scheme_str()?;
         let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
         let there = Host::Tcp(authority.host().trim_matches(['[', ']']).to_ascii_lowercase(), port);

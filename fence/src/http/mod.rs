@@ -11,6 +11,9 @@ mod reply;
 mod request;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -158,8 +161,15 @@ impl Client {
         self.config.host().authority()
     }
 
+    /// The path that a `Location` means on this host; `None` where it leads elsewhere.
+    pub fn local(&self, location: &str) -> Option<String> {
+        self.config.local_path("/", location)
+    }
+
     /// One request and its answer, whatever its status, noted in the calls of the run.
     async fn exchange(&mut self, parts: &request::Parts) -> Result<Reply, Fault> {
+        #[cfg(test)]
+        let _held = crate::testing::time::hold();
         let started = Instant::now();
         let limit = self.config.deadline.within(self.config.request);
         let shown = format!("{} {}", parts.method, self.config.shown(&parts.path));

@@ -4,6 +4,8 @@ pub mod completion;
 pub mod help;
 pub mod man;
 pub mod metadata;
+#[cfg(test)]
+mod tests;
 
 /// Breaks text at spaces so that lines have at most `width` characters.
 fn wrap(text: &str, width: usize) -> Vec<String> {

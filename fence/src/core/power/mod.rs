@@ -113,7 +113,6 @@ pub struct Machine {
     resume: Option<Stage>,
     tracks: Vec<Track>,
     rest: Duration,
-    judged_since: Option<Duration>,
     absent_since: Option<Duration>,
     accepted: bool,
     reopened: bool,
@@ -134,7 +133,6 @@ impl Machine {
             resume: None,
             tracks: plugs.iter().map(|_| Track::new()).collect(),
             rest: Duration::ZERO,
-            judged_since: None,
             absent_since: None,
             accepted: false,
             reopened: false,
@@ -182,7 +180,8 @@ impl Machine {
             Err((at, fault)) => {
                 self.note_absence(now, &fault);
                 // Looking for the machine again is right for what may pass; everything else stays wrong.
-                if fault.class() != Class::Passing || self.absence_is_over(now) {
+                let passes = matches!(fault.class(), Class::Passing | Class::Conflict);
+                if !passes || self.absence_is_over(now) {
                     return self.give_up(at, fault);
                 }
                 self.last_fault = Some(fault);
@@ -207,7 +206,7 @@ impl Machine {
                 match fault.class() {
                     Class::Session if self.open_again() => {}
                     Class::Passing | Class::Conflict if !self.absence_is_over(now) => {
-                        self.tracks[at].failed(fault.clone());
+                        self.tracks[at].failed(now, fault.clone());
                         self.last_fault = Some(fault);
                     }
                     _ => self.give_up(Some(at), fault),
@@ -247,53 +246,48 @@ impl Machine {
 
     /// Reads each machine until it is clear whether requests are needed.
     fn judge(&mut self, now: Duration) -> Option<Step> {
-        let since = *self.judged_since.get_or_insert(now);
-        let wanted = if self.goal == Goal::On { Power::On } else { Power::Off };
-        let status = self.goal == Goal::Status;
         if let Some(at) = self.tracks.iter().position(|track| !track.seen) {
             return Some(Step::Read(at));
         }
-        let proven = |track: &Track| track.proves(wanted, self.limits.confirm);
-        if self.tracks.iter().all(proven) {
-            match self.goal {
-                Goal::On | Goal::Off => self.end = Some(End::Reached { power: wanted, already: true }),
-                Goal::Status => self.end = Some(End::Status(Power::Off)),
-                Goal::Reboot | Goal::Cycle => {
-                    self.off_proven = true;
-                    self.drive_to(now, Command::On, 0);
+        let (wanted, other) = match self.goal {
+            Goal::On => (Power::On, Power::Off),
+            Goal::Off | Goal::Reboot | Goal::Cycle | Goal::Status => (Power::Off, Power::On),
+        };
+        if self.tracks.iter().all(|track| track.proves(wanted, self.limits.confirm)) {
+            self.judged(now, wanted);
+            return None;
+        }
+        let differs = self.tracks.iter().any(|track| track.power() == Some(other));
+        let unclear = self.tracks.iter().any(|track| track.unclear_since.is_some());
+        match self.goal {
+            Goal::Status if differs => self.end = Some(End::Status(Power::On)),
+            Goal::On if differs => self.drive_to(now, Command::On, 0),
+            // What is not proven off is not off, unclear or not.
+            Goal::Off | Goal::Reboot if differs || unclear => self.drive_to(now, Command::Off, 0),
+            Goal::Cycle if differs || unclear => self.stage = Stage::Cycling { next: 0 },
+            _ => {
+                let over = |track: &Track| {
+                    track.unclear_since.is_some_and(|since| now >= since + self.limits.unclear)
+                };
+                match self.tracks.iter().position(over) {
+                    Some(at) => self.end = Some(End::Failed(self.no_state(at))),
+                    None => self.look_again(now, wanted),
                 }
             }
-            return None;
         }
-        // One machine that is not what is wanted decides; an unclear one may still become clear.
-        let differs = if wanted == Power::Off { Power::On } else { Power::Off };
-        let unclear = |track: &Track| !matches!(track.power(), Some(Power::On | Power::Off));
-        if status && self.tracks.iter().any(|track| track.power() == Some(Power::On)) {
-            self.end = Some(End::Status(Power::On));
-            return None;
-        }
-        let patient = status || self.goal == Goal::On;
-        if patient
-            && self.tracks.iter().any(unclear)
-            && !self.tracks.iter().any(|t| t.power() == Some(differs))
-        {
-            if now >= since + self.limits.unclear {
-                let at = self.tracks.iter().position(unclear).unwrap_or_default();
-                self.end = Some(End::Failed(self.no_state(at)));
-                return None;
+        None
+    }
+
+    /// All machines are already what is wanted.
+    fn judged(&mut self, now: Duration, power: Power) {
+        match self.goal {
+            Goal::On | Goal::Off => self.end = Some(End::Reached { power, already: true }),
+            Goal::Status => self.end = Some(End::Status(power)),
+            Goal::Reboot | Goal::Cycle => {
+                self.off_proven = true;
+                self.drive_to(now, Command::On, 0);
             }
-            return self.look_again(now, wanted);
         }
-        if self.tracks.iter().any(|track| track.missing_proof(wanted, self.limits.confirm).is_none()) {
-            match self.goal {
-                Goal::Off | Goal::Reboot => self.drive_to(now, Command::Off, 0),
-                Goal::On => self.drive_to(now, Command::On, 0),
-                Goal::Cycle => self.stage = Stage::Cycling { next: 0 },
-                Goal::Status => {}
-            }
-            return None;
-        }
-        self.look_again(now, wanted)
     }
 
     /// Sends `command` to each machine which is not there yet, and reads until all are.
@@ -332,11 +326,12 @@ impl Machine {
         if let Some(at) = self.tracks.iter().position(|track| !track.seen) {
             return Some(Step::Read(at));
         }
-        self.look_again(now, wanted)
+        self.look_again(now, wanted);
+        None
     }
 
     /// Pauses, then reads every machine again.
-    fn look_again(&mut self, now: Duration, wanted: Power) -> Option<Step> {
+    fn look_again(&mut self, now: Duration, wanted: Power) {
         let confirm = self.limits.confirm;
         let proofs = self.tracks.iter().map(|track| track.missing_proof(wanted, confirm));
         // Only proofs are missing: wait just as long as they take.
@@ -345,7 +340,6 @@ impl Machine {
         for track in &mut self.tracks {
             track.seen = false;
         }
-        None
     }
 
     fn drive_to(&mut self, now: Duration, command: Command, round: u32) {
@@ -402,7 +396,7 @@ impl Machine {
     /// does, since a busy device may still come to obey.
     fn note_absence(&mut self, now: Duration, fault: &Fault) {
         let early = matches!(self.stage, Stage::Opening | Stage::Judging);
-        if fault.is_silence() || (early && fault.class() == Class::Passing) {
+        if fault.is_silence() || (early) {
             self.absent_since.get_or_insert(now);
         } else {
             self.absent_since = None;

@@ -36,13 +36,23 @@ pub(super) struct Track {
     /// The last fault, cleared by a reading.
     pub(super) fault: Option<Fault>,
     pub(super) sent: Sent,
+    /// Since when it is neither on nor off, or cannot be read.
+    pub(super) unclear_since: Option<Duration>,
     /// Read since the last pause, so that each machine gets its turn.
     pub(super) seen: bool,
 }
 
 impl Track {
     pub(super) fn new() -> Self {
-        Self { streak: None, last: None, before: None, fault: None, sent: Sent::Nothing, seen: false }
+        Self {
+            streak: None,
+            last: None,
+            before: None,
+            fault: None,
+            sent: Sent::Nothing,
+            unclear_since: None,
+            seen: false,
+        }
     }
 
     pub(super) fn read(&mut self, now: Duration, reading: Reading) {
@@ -55,13 +65,18 @@ impl Track {
             },
             _ => Streak { power: reading.power, first: now, last: now, count: 1, settle: reading.settle },
         });
+        self.unclear_since = match reading.power {
+            Power::Unknown => self.unclear_since.or(Some(now)),
+            Power::On | Power::Off => None,
+        };
         self.before.get_or_insert_with(|| reading.clone());
         self.last = Some(reading);
         self.fault = None;
         self.seen = true;
     }
 
-    pub(super) fn failed(&mut self, fault: Fault) {
+    pub(super) fn failed(&mut self, now: Duration, fault: Fault) {
+        self.unclear_since.get_or_insert(now);
         self.streak = None;
         self.fault = Some(fault);
         self.seen = true;
