@@ -10,7 +10,7 @@ use picket_proto::incoming::Incoming;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use crate::executor::ClientId;
@@ -43,6 +43,8 @@ pub enum Refused {
 pub struct Outbox {
     frames: Option<mpsc::UnboundedSender<Queued>>,
     queued: Arc<AtomicUsize>,
+    /// Ends the connection at once, whatever is queued: writing waits for a client that does not read.
+    cut: Arc<Notify>,
 }
 
 /// A frame, and what is given back when it was written.
@@ -57,13 +59,15 @@ struct Queued {
 struct Outgoing {
     frames: mpsc::UnboundedReceiver<Queued>,
     queued: Arc<AtomicUsize>,
+    cut: Arc<Notify>,
 }
 
 impl Outbox {
     fn new() -> (Self, Outgoing) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        (Self { frames: Some(sender), queued: Arc::clone(&queued) }, Outgoing { frames: receiver, queued })
+        let (queued, cut) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let outbox = Self { frames: Some(sender), queued: Arc::clone(&queued), cut: Arc::clone(&cut) };
+        (outbox, Outgoing { frames: receiver, queued, cut })
     }
 
     /// Queues a frame.
@@ -74,21 +78,24 @@ impl Outbox {
         self.push_with(frame, None)
     }
 
-    /// Queues a frame that occupies shared memory until it was written.
+    /// Queues a frame that occupies shared memory until it was written. Where too much waits already, the
+    /// connection is cut.
     ///
     /// # Errors
     /// As above.
     pub fn push_with(&mut self, frame: Frame, ticket: Option<OwnedSemaphorePermit>) -> Result<(), Refused> {
+        let frames = self.frames.as_ref().ok_or(Refused::Closing)?;
         let waiting = self.queued.load(Ordering::Relaxed);
         if waiting > OUTBOX_LIMIT {
+            self.frames = None;
+            self.cut.notify_one();
             return Err(Refused::Full(waiting));
         }
-        let frames = self.frames.as_ref().ok_or(Refused::Closing)?;
         self.queued.fetch_add(frame.payload.len(), Ordering::Relaxed);
         frames.send(Queued { frame, _ticket: ticket }).map_err(|_| Refused::Closing)
     }
 
-    /// Ends the connection once what is queued was written, or at once if that does not move.
+    /// Ends the connection once what is queued was written.
     pub fn close(&mut self) {
         self.frames = None;
     }
@@ -178,6 +185,7 @@ async fn exchange(
     let result = tokio::select! {
         result = reading => result,
         result = writing => result,
+        () = outgoing.cut.notified() => Ok(()),
     };
     if let Ok(Err(error)) = timeout(CLOSE_LIMIT, writer.shutdown()).await {
         tracing::debug!(%peer, "not closed in order: {error}");

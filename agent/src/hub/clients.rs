@@ -9,7 +9,7 @@ use picket_proto::status::ClientStatus;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use crate::conn::Outbox;
+use crate::conn::{Outbox, Refused};
 use crate::executor::ClientId;
 use crate::wire::tls::Role;
 
@@ -96,9 +96,14 @@ impl Clients {
     /// The same for a local client's frame, which gives its ticket back when it was written.
     pub(super) fn send_with(&mut self, id: ClientId, frame: Frame, ticket: Option<OwnedSemaphorePermit>) {
         let Some(client) = self.connected.get_mut(&id) else { return };
-        if let Err(refused) = client.outbox.push_with(frame, ticket) {
-            tracing::warn!(peer = %client.peer, "closing the connection of client {}: {refused}", client.label());
-            client.outbox.close();
+        match client.outbox.push_with(frame, ticket) {
+            Ok(()) => {}
+            Err(refused @ Refused::Full(_)) => {
+                let label = client.label();
+                tracing::warn!(peer = %client.peer, "closing the connection of client {label}: {refused}");
+            }
+            // Its end is on the way to us.
+            Err(Refused::Closing) => {}
         }
     }
 
