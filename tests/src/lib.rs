@@ -26,6 +26,7 @@
 //! disks, `PICKET_KEEP=1` leaves the disks with all logs behind.
 
 mod agent;
+pub mod bad_input;
 mod cluster;
 pub mod demo;
 pub mod differential;
