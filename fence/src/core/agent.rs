@@ -54,9 +54,14 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Whether it answers to this name.
+    /// Whether it answers to this name, or to it as `fence_picket_...`, which stands beside another package's
+    /// `fence_...`.
     pub fn answers_to(&self, name: &str) -> bool {
-        self.name == name || self.aliases.contains(&name)
+        let is = |known: &str| {
+            let ours = name.strip_prefix("fence_picket_");
+            known == name || ours.is_some_and(|ours| known.strip_prefix("fence_") == Some(ours))
+        };
+        is(self.name) || self.aliases.iter().any(|alias| is(alias))
     }
 
     /// All its options, in the order of the help.
