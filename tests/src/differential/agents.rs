@@ -5,14 +5,14 @@ use anyhow::Result;
 use crate::host::Host;
 
 /// Where the agents of sequences leave files, on the host.
-pub(super) const FOLDER: &str = "/run/picket-test";
+pub(crate) const FOLDER: &str = "/run/picket-test";
 
 const PROVIDER: &str = "/usr/lib/ocf/resource.d/picket-test";
 
 /// Makes the host's own view of the agents' folder, and fills it.
 ///
 /// Overlays on tmpfs: the machine's folders stay as they are, and the host forgets it all when it goes down.
-pub(super) fn install(host: &Host) -> Result<()> {
+pub(crate) fn install(host: &Host) -> Result<()> {
     host.check(&["sh", "-c", OVERLAY])?;
     host.write(&format!("{PROVIDER}/Script"), include_str!("script.sh"))?;
     host.write(&format!("{PROVIDER}/NotExecutable"), "exit 0\n")?;
@@ -25,7 +25,7 @@ pub(super) fn install(host: &Host) -> Result<()> {
 }
 
 /// Removes what an earlier sequence left.
-pub(super) fn clean(host: &Host) -> Result<()> {
+pub(crate) fn clean(host: &Host) -> Result<()> {
     let script = format!("rm -rf {FOLDER} && mkdir -m 1777 {FOLDER}");
     host.check(&["sh", "-c", &script]).map(drop)
 }

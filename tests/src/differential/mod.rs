@@ -10,7 +10,7 @@
 //! chance (ids, times) is normalized in [`transcript`]; a difference that remains must be in [`known`], with its
 //! reason, or the test fails. An entry of that table that explains nothing fails it too.
 
-mod agents;
+pub(crate) mod agents;
 mod compare;
 pub mod known;
 mod op;

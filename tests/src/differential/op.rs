@@ -72,11 +72,11 @@ impl Op {
         self
     }
 
-    pub(super) fn call_options(&self) -> CallOptions {
+    pub(crate) fn call_options(&self) -> CallOptions {
         self.options
     }
 
-    pub(super) fn request(&self) -> ExecRequest {
+    pub(crate) fn request(&self) -> ExecRequest {
         ExecRequest {
             rsc_id: self.rsc.clone(),
             action: self.action.clone(),

@@ -192,7 +192,12 @@ impl Host {
     /// Sends SIGTERM to a started program and waits for its end; says how it ended.
     pub fn stop(&self, program: &str, deadline: Duration) -> Result<std::process::ExitStatus> {
         self.with_daemon(program, |daemon| daemon.signal(Signal::SIGTERM))?;
-        let status = wait_until(&format!("{program} on {} ends after SIGTERM", self.name), deadline, || {
+        self.ended(program, deadline)
+    }
+
+    /// Waits for a started program's end, and says how it ended.
+    pub fn ended(&self, program: &str, deadline: Duration) -> Result<std::process::ExitStatus> {
+        let status = wait_until(&format!("{program} on {} ends", self.name), deadline, || {
             self.with_daemon(program, Daemon::ended)
         })?;
         self.when_up(|up| {
