@@ -37,6 +37,7 @@ mod host;
 pub mod ipc_parity;
 mod namespace;
 mod network;
+pub mod parity;
 mod peer;
 mod program;
 mod report;

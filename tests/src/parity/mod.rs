@@ -1,0 +1,16 @@
+//! Whether picket-agent does everything that `pacemaker-remoted` does.
+//!
+//! ```text
+//! conformance  every numbered behavior: who shows it, and the checks that do     (bench, client: one agent, no cluster)
+//! cluster      two nodes and three guests, and what administrators and fate do to them
+//! load         hundreds of recurring operations: lateness, replies, processor time
+//! ```
+
+mod bench;
+mod client;
+pub mod cluster;
+pub mod conformance;
+mod doc;
+pub mod load;
+mod raw;
+mod stranger;
