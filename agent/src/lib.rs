@@ -9,6 +9,7 @@
 //! ```
 pub mod accounts;
 pub mod alert;
+pub mod builtin;
 pub mod class;
 pub mod cli;
 pub mod config;

@@ -7,12 +7,16 @@ use clap::Parser as _;
 use picket_agent::cli::Args;
 use picket_agent::config::{Config, Overrides, without_effect};
 use picket_agent::init::{self, Role};
-use picket_agent::{daemon, logging};
+use picket_agent::{builtin, daemon, logging};
 
 /// Exit status of a usage error (sysexits.h EX_USAGE), as the original's.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if let Some(command) = words.next().and_then(|program| builtin::command::called(&program)) {
+        return command.run(words.next().and_then(|action| action.into_string().ok()));
+    }
     match init::enter() {
         Ok(Role::Agent) => serve(),
         Ok(Role::Ended(status)) => status,

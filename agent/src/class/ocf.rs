@@ -7,6 +7,7 @@ use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 use picket_proto::resource::Definition;
 
 use super::{Launch, Operation, Surroundings};
+use crate::builtin;
 use crate::process::{EXIT_REASON_PREFIX, Program, REFERENCE, Reference, Secrets};
 
 /// Where agents are looked up, as `ROOT/resource.d/PROVIDER/TYPE`.
@@ -20,6 +21,11 @@ pub(super) fn launch(operation: &Operation, _: &Surroundings) -> Launch {
                 .because("Required agent or action information missing"),
         );
     };
+    if provider == builtin::PROVIDER
+        && let Some(work) = builtin::work(operation)
+    {
+        return Launch::Task(Box::pin(async { Launch::Immediate(work.await) }));
+    }
     Launch::Program(Program {
         path: Path::new(OCF_ROOT).join("resource.d").join(provider).join(&definition.agent),
         name: definition.agent.clone(),
