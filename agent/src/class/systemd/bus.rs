@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use zbus::{Connection, Message, MessageStream, OwnedObjectPath, connection};
 
 use super::error::ManagerError;
+use super::manager::Wanted;
 
 /// The manager's bus name.
 pub(super) const NAME: &str = "org.freedesktop.systemd1";
@@ -65,11 +66,14 @@ pub(super) enum Signal {
 }
 
 type Ask = oneshot::Sender<Result<Connection, String>>;
+/// What systemd is to know of a unit, and where to say that it does.
+pub(super) type ReloadAsk = (Wanted, oneshot::Sender<Result<(), ManagerError>>);
 
 /// The way to systemd's manager.
 #[derive(Clone, Debug)]
 pub struct Systemd {
     asks: mpsc::Sender<Ask>,
+    pub(super) reloads: mpsc::UnboundedSender<ReloadAsk>,
     signals: broadcast::Sender<Signal>,
     /// The bus was there before.
     bus_known: Arc<AtomicBool>,
@@ -77,9 +81,16 @@ pub struct Systemd {
     manager_known: Arc<AtomicBool>,
 }
 
-/// Owns the connection; to be run by one task.
+/// Owns the connection; to be run by one task as long as there is an agent.
 #[derive(Debug)]
 pub struct Owner {
+    wire: Wire,
+    systemd: Systemd,
+    reloads: mpsc::UnboundedReceiver<ReloadAsk>,
+}
+
+#[derive(Debug)]
+struct Wire {
     asks: mpsc::Receiver<Ask>,
     signals: broadcast::Sender<Signal>,
     connected: Option<(Connection, MessageStream)>,
@@ -97,14 +108,17 @@ impl Systemd {
     #[must_use]
     pub fn new() -> (Self, Owner) {
         let (ask, asks) = mpsc::channel(1);
+        let (reload, reloads) = mpsc::unbounded_channel();
         let signals = broadcast::Sender::new(BACKLOG);
         let systemd = Self {
             asks: ask,
+            reloads: reload,
             signals: signals.clone(),
             bus_known: Arc::default(),
             manager_known: Arc::default(),
         };
-        (systemd, Owner { asks, signals, connected: None })
+        let wire = Wire { asks, signals, connected: None };
+        (systemd.clone(), Owner { wire, systemd, reloads })
     }
 
     /// Everything that happens from now on.
@@ -160,8 +174,15 @@ impl Systemd {
 }
 
 impl Owner {
-    /// Serves until nobody can ask any more.
-    pub async fn run(mut self) {
+    /// Serves whoever asks.
+    pub async fn run(self) {
+        let Self { mut wire, systemd, mut reloads } = self;
+        tokio::join!(wire.run(), systemd.carry_out_reloads(&mut reloads));
+    }
+}
+
+impl Wire {
+    async fn run(&mut self) {
         loop {
             tokio::select! {
                 ask = self.asks.recv() => {

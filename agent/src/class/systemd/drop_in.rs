@@ -11,15 +11,20 @@ const FOLDER: &str = "/run/systemd/system";
 /// The drop-in's name.
 const FILE: &str = "50-pacemaker.conf";
 
+/// Its path.
+pub(super) fn file(unit: &str) -> PathBuf {
+    Path::new(FOLDER).join(format!("{unit}.d")).join(FILE)
+}
+
 /// Writes it. The unit is started even where that fails, as by the original.
 pub(super) async fn write(agent: &str, unit: &str) {
     let content = content(agent, unit);
-    blocking(unit, move |folder| put(&folder, &content)).await;
+    blocking(unit, move |file| put(&file, &content)).await;
 }
 
 /// Removes it.
 pub(super) async fn remove(unit: &str) {
-    blocking(unit, |folder| match std::fs::remove_file(folder.join(FILE)) {
+    blocking(unit, |file| match std::fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     })
@@ -31,11 +36,12 @@ async fn blocking(unit: &str, act: impl FnOnce(PathBuf) -> io::Result<()> + Send
     if unit.contains('/') {
         return;
     }
-    let folder = Path::new(FOLDER).join(format!("{unit}.d"));
-    let file = folder.join(FILE);
-    let done = tokio::task::spawn_blocking(move || act(folder)).await;
-    if let Err(error) = done.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
-        tracing::warn!("cannot change {}: {error}; systemd may restart the unit by itself", file.display());
+    let done = tokio::task::spawn_blocking({
+        let file = file(unit);
+        move || act(file)
+    });
+    if let Err(error) = done.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
+        tracing::warn!("cannot change {}: {error}; systemd may restart it by itself", file(unit).display());
     }
 }
 
@@ -50,13 +56,14 @@ fn content(agent: &str, unit: &str) -> String {
 }
 
 /// Writes the file beside its place first, so that systemd never reads half of it. The umask does not count.
-fn put(folder: &Path, content: &str) -> io::Result<()> {
+fn put(file: &Path, content: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(FOLDER));
     if !folder.is_dir() {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
         std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
     }
     // systemd reads only names that end in .conf.
-    let (new, file) = (folder.join(format!(".{FILE}.new")), folder.join(FILE));
+    let new = file.with_extension("new");
     let mut open = std::fs::OpenOptions::new();
     let mut opened = open.write(true).create(true).truncate(true).mode(0o644).open(&new)?;
     io::Write::write_all(&mut opened, content.as_bytes())?;
@@ -83,9 +90,9 @@ mod tests {
     #[test]
     fn the_file_is_readable_by_all_whatever_the_umask() {
         let folder = std::env::temp_dir().join(format!("picket-drop-in-{}.d", std::process::id()));
+        let file = folder.join(FILE);
         for content in ["first", "second"] {
-            put(&folder, content).unwrap();
-            let file = folder.join(FILE);
+            put(&file, content).unwrap();
             assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
         }

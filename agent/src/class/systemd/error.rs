@@ -36,18 +36,18 @@ const AWAY: [&str; 7] =
 
 impl ManagerError {
     /// The result of an operation that failed for this.
-    pub(super) fn outcome(&self, action: &str, unit: &str) -> Outcome {
+    pub(super) fn outcome(&self, action: &str, agent: &str) -> Outcome {
         match self {
             Self::Refused { name, .. } if NO_UNIT.contains(&name.as_str()) && action == "stop" => {
                 Outcome::new(OcfRc::Ok, ExecStatus::Done)
             }
             Self::Refused { name, .. } if NO_UNIT.contains(&name.as_str()) => {
                 Outcome::new(OcfRc::NotInstalled, ExecStatus::NotInstalled)
-                    .because(format!("systemd unit {unit} not found"))
+                    .because(format!("systemd unit {agent} not found"))
             }
             Self::NoBus(_) => Outcome::new(OcfRc::Error, ExecStatus::Error).because("No DBus connection"),
             Self::Away(_) | Self::Refused { .. } => Outcome::new(OcfRc::Error, ExecStatus::Error)
-                .because(format!("systemd refused to {action} {unit}: {self}")),
+                .because(format!("systemd refused to {action} {agent}: {self}")),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use zbus::{Message, OwnedObjectPath, OwnedVariant};
 
-use super::bus::{NAME, Systemd, add_match, remove_match};
+use super::bus::{NAME, ReloadAsk, Systemd, add_match, remove_match};
 use super::error::ManagerError;
 use super::unit::{self, State};
 
@@ -44,11 +45,22 @@ impl Order {
     }
 }
 
+/// What systemd is to know of a unit.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The unit's object.
+    pub(super) path: String,
+    /// The drop-in's file.
+    pub(super) drop_in: String,
+    /// Whether the file is there.
+    pub(super) is_there: bool,
+}
+
 /// Changes of one unit are signalled while this is kept.
 pub(super) struct Watch {
     path: String,
     /// Taken back when dropped; in its own time, for a drop cannot wait.
-    _end: Option<tokio::sync::oneshot::Sender<()>>,
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl Watch {
@@ -92,14 +104,63 @@ impl Systemd {
         self.text(&path, UNIT_INTERFACE, "Description").await
     }
 
-    /// Has all unit files read again. A refusal is told and no reason not to go on, as for the original.
-    pub(super) async fn reload(&self) -> Result<(), ManagerError> {
-        match self.manager("Reload", Args::None).await {
-            Err(ManagerError::Refused { name, message }) => {
-                tracing::warn!("systemd does not read its unit files again: {name}: {message}");
-                Ok(())
+    /// Makes sure that systemd knows of a unit's drop-in, or of its absence.
+    pub(super) async fn reload(&self, wanted: Wanted) -> Result<(), ManagerError> {
+        let gone = |_| Err(ManagerError::NoBus("the agent is stopping".to_owned()));
+        self.reload_later(wanted).await.unwrap_or_else(gone)
+    }
+
+    /// The same without waiting for it.
+    pub(super) fn reload_later(&self, wanted: Wanted) -> oneshot::Receiver<Result<(), ManagerError>> {
+        let (ask, answer) = oneshot::channel();
+        // Where nobody receives it, nobody answers either.
+        let _ = self.reloads.send((wanted, ask));
+        answer
+    }
+
+    /// Carries out what [`Systemd::reload`] asks for, one after the other, and once for everybody who asked
+    /// meanwhile: it takes systemd much longer than to start a unit, and it does nothing else in that time.
+    pub(super) async fn carry_out_reloads(&self, asks: &mut mpsc::UnboundedReceiver<ReloadAsk>) {
+        let mut waiting = Vec::new();
+        while asks.recv_many(&mut waiting, usize::MAX).await > 0 {
+            let done = self.reload_outdated(waiting.iter().map(|(wanted, _)| wanted)).await;
+            for (_, ask) in waiting.drain(..) {
+                // Who asked may have been killed, or never wanted to know.
+                let _ = ask.send(done.clone());
             }
-            other => other.map(drop),
+        }
+    }
+
+    async fn reload_outdated(&self, units: impl Iterator<Item = &Wanted>) -> Result<(), ManagerError> {
+        for unit in units {
+            if self.is_outdated(unit).await? {
+                return match self.manager("Reload", Args::None).await {
+                    // No reason not to go on, as for the original.
+                    Err(ManagerError::Refused { name, message }) => {
+                        tracing::warn!("systemd does not read its unit files again: {name}: {message}");
+                        Ok(())
+                    }
+                    other => other.map(drop),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether systemd has read other files of a unit than there are. A unit that nothing refers to is read when it
+    /// is asked for, so a drop-in that has just been written is in it already. `NeedDaemonReload` alone misses the
+    /// first drop-in of a unit that is kept loaded (systemd 252).
+    async fn is_outdated(&self, wanted: &Wanted) -> Result<bool, ManagerError> {
+        let asked = async {
+            let outdated = self.property(&wanted.path, UNIT_INTERFACE, "NeedDaemonReload").await?;
+            let outdated: bool = outdated.try_into().map_err(unusable)?;
+            let files = self.property(&wanted.path, UNIT_INTERFACE, "DropInPaths").await?;
+            let files: Vec<String> = files.try_into().map_err(unusable)?;
+            Ok(outdated || files.contains(&wanted.drop_in) != wanted.is_there)
+        };
+        match asked.await {
+            Err(ManagerError::Refused { .. }) => Ok(true),
+            other => other,
         }
     }
 
@@ -142,7 +203,7 @@ impl Systemd {
         };
         // `Subscribe` is what has systemd send them at all.
         let asked = self.subscribe().await.is_ok() && add_match(&connection, &rule).await.is_ok();
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         if asked {
             tokio::spawn(async move {
                 let _ = ended.await;

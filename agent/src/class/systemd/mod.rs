@@ -1,10 +1,14 @@
 //! Class `systemd`: units, by way of systemd's manager on the system bus, as Pacemaker 3.0.1 and later.
 //!
 //! ```text
-//! start:  LoadUnit - drop-in written - Reload - Subscribe - StartUnit - JobRemoved
-//! stop:   LoadUnit - drop-in removed - Reload - Subscribe - StopUnit - JobRemoved
+//! start:  LoadUnit - drop-in written - Reload if needed - Subscribe - StartUnit - JobRemoved
+//! stop:   LoadUnit - drop-in removed - Subscribe - StopUnit - JobRemoved - Reload if needed, not waited for
 //! status: LoadUnit - Get ActiveState, again at each change while the unit is between two states
 //! ```
+//!
+//! The original reloads before each start and stop. That is most of the time of either, and it stalls every unit of
+//! the system; so it is left out where systemd says that it knows the unit's files as they are, and a stop, to which
+//! the drop-in makes no difference, comes first.
 //!
 //! A bus or a manager that is away (re-executing, restarted) is waited for, within the operation's time: no answer
 //! is never "not running".
@@ -24,7 +28,7 @@ use super::{Launch, Operation, Surroundings};
 use bus::Signal;
 pub use bus::{Owner, Systemd};
 use error::ManagerError;
-use manager::Order;
+use manager::{Order, Wanted};
 use unit::State;
 
 /// How often a unit between two states is looked at again where no signal tells of a change.
@@ -52,7 +56,7 @@ async fn carry_out(operation: Operation, systemd: Systemd) -> Launch {
     let name = unit::name(agent);
     let action = operation.request.action.as_str();
     let done = match action {
-        "monitor" | "status" => return monitor(&operation, name, systemd).await,
+        "monitor" | "status" => return monitor(operation, name, systemd).await,
         "start" => start(agent, &name, &systemd).await,
         "stop" => stop(&name, &systemd).await,
         "restart" => restart(&name, &systemd).await,
@@ -66,21 +70,26 @@ async fn carry_out(operation: Operation, systemd: Systemd) -> Launch {
             return Launch::Immediate(Outcome::new(OcfRc::Unimplemented, ExecStatus::Error).because(reason));
         }
     };
-    Launch::Immediate(done.unwrap_or_else(|error| error.outcome(action, &name)))
+    Launch::Immediate(done.unwrap_or_else(|error| failed(&operation, &error)))
 }
 
 async fn start(agent: &str, name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
     let path = systemd.load_unit(name).await?;
     drop_in::write(agent, name).await;
-    systemd.reload().await?;
+    systemd.reload(wanted(name, &path, true)).await?;
     job::run(systemd, Order::Start, name, &path).await
 }
 
 async fn stop(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
     let path = systemd.load_unit(name).await?;
     drop_in::remove(name).await;
-    systemd.reload().await?;
-    job::run(systemd, Order::Stop, name, &path).await
+    let stopped = job::run(systemd, Order::Stop, name, &path).await;
+    drop(systemd.reload_later(wanted(name, &path, false)));
+    stopped
+}
+
+fn wanted(name: &str, path: &str, is_there: bool) -> Wanted {
+    Wanted { path: path.to_owned(), drop_in: drop_in::file(name).display().to_string(), is_there }
 }
 
 async fn restart(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
@@ -89,25 +98,24 @@ async fn restart(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError>
 }
 
 /// A probe tells the state that the unit settles in; a recurring monitor first tells that it has not settled.
-async fn monitor(operation: &Operation, name: String, systemd: Systemd) -> Launch {
-    let state = match systemd.state(&name).await {
-        Ok(state) => state,
-        Err(error) => return Launch::Immediate(error.outcome(&operation.request.action, &name)),
-    };
-    match state {
-        State::Settled(outcome) => Launch::Immediate(outcome),
-        State::Between if operation.is_probe() => {
-            settle(operation.request.action.clone(), name, systemd).await
-        }
-        State::Between => {
-            let settling = settle(operation.request.action.clone(), name, systemd);
+async fn monitor(operation: Operation, name: String, systemd: Systemd) -> Launch {
+    match systemd.state(&name).await {
+        Err(error) => Launch::Immediate(failed(&operation, &error)),
+        Ok(State::Settled(outcome)) => Launch::Immediate(outcome),
+        Ok(State::Between) if operation.is_probe() => settle(operation, name, systemd).await,
+        Ok(State::Between) => {
+            let settling = settle(operation, name, systemd);
             Launch::Interim(Outcome::new(OcfRc::Unknown, ExecStatus::Pending), Box::pin(settling))
         }
     }
 }
 
+fn failed(operation: &Operation, error: &ManagerError) -> Outcome {
+    error.outcome(&operation.request.action, &operation.definition.agent)
+}
+
 /// Waits until the unit is in a state to be reported. The operation's timeout ends this.
-async fn settle(action: String, name: String, systemd: Systemd) -> Launch {
+async fn settle(operation: Operation, name: String, systemd: Systemd) -> Launch {
     // Heard from before the state is read, so that no change falls in between.
     let mut signals = systemd.listen();
     let watched = systemd.watch(&name).await;
@@ -115,7 +123,7 @@ async fn settle(action: String, name: String, systemd: Systemd) -> Launch {
         match systemd.state(&name).await {
             Ok(State::Settled(outcome)) => return Launch::Immediate(outcome),
             Ok(State::Between) => {}
-            Err(error) => return Launch::Immediate(error.outcome(&action, &name)),
+            Err(error) => return Launch::Immediate(failed(&operation, &error)),
         }
         let changed = async {
             loop {
