@@ -27,8 +27,9 @@ demo-cluster: ## the same in a real Pacemaker cluster of two nodes and a guest
 	$(BIN)/demo-cluster
 
 test: lint ## what CI runs
-	packaging/dev/install build cluster
+	packaging/dev/install build cluster systemd
 	packaging/dev/original >/dev/null
+	packaging/dev/systemd-root >/dev/null
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 	$(BIN)/demo

@@ -44,6 +44,7 @@ mod report;
 pub mod scenario;
 mod scratch;
 pub mod show;
+pub mod systemd;
 mod wait;
 mod workload;
 
