@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use super::{Calls, tls};
+use super::Calls;
+use super::tls::{self, Files};
 use crate::core::deadline::Deadline;
 use crate::core::failure::Failure;
 use crate::core::settings::Settings;
@@ -53,7 +54,27 @@ impl Config {
     /// # Errors
     /// No address, a port that is none, certificate files that cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
-        let tls = wants_tls(settings);
+        Self::with_files(settings, &Files::default())
+    }
+
+    /// The same with certificate options of other names.
+    ///
+    /// # Errors
+    /// As [`Config::new`].
+    pub fn with_files(settings: &Settings, files: &Files) -> Result<Self, Failure> {
+        Self::tcp(settings, wants_tls(settings).then_some(files))
+    }
+
+    /// Plain HTTP, whatever the TLS options say: for agents with an option of their own for it.
+    ///
+    /// # Errors
+    /// As [`Config::new`].
+    pub fn plain(settings: &Settings) -> Result<Self, Failure> {
+        Self::tcp(settings, None)
+    }
+
+    fn tcp(settings: &Settings, files: Option<&Files>) -> Result<Self, Failure> {
+        let tls = files.is_some();
         let plug = settings.text(&opt::PLUG).filter(|_| settings.flag(&opt::PORT_AS_IP));
         let ip = settings.text(&opt::IP).or(plug).map_or_else(|| settings.need(&opt::IP), Ok)?;
         let given = settings.integer(&opt::IPPORT).filter(|_| settings.is_given(&opt::IPPORT));
@@ -77,7 +98,7 @@ impl Config {
         if hosts.is_empty() {
             return Err(Settings::wrong(&opt::IP, "names no host"));
         }
-        Self::with(settings, hosts, tls)
+        Self::with(settings, hosts, files)
     }
 
     /// For a Unix socket; none of the network options matter.
@@ -85,23 +106,23 @@ impl Config {
     /// # Errors
     /// None at present; the same type as [`Config::new`] for callers that choose.
     pub fn unix(settings: &Settings, path: impl Into<PathBuf>) -> Result<Self, Failure> {
-        Self::with(settings, vec![Host::Unix(path.into())], false)
+        Self::with(settings, vec![Host::Unix(path.into())], None)
     }
 
-    /// For hosts which a driver found by itself, with the limits and certificates of the options.
+    /// For hosts which a driver found by itself, with the limits of the options; TLS where there are `files`.
     ///
     /// # Errors
     /// Certificate files that cannot be used, a proxy that is no URL.
-    pub fn with(settings: &Settings, hosts: Vec<Host>, tls: bool) -> Result<Self, Failure> {
+    pub fn with(settings: &Settings, hosts: Vec<Host>, files: Option<&Files>) -> Result<Self, Failure> {
         let at_least = |limit: u64, shared: &_, own: &_| {
             let own = settings.seconds(own).filter(|given| !given.is_zero());
             let shared = settings.seconds(shared).unwrap_or_default();
             own.unwrap_or_else(|| Duration::from_secs(limit).max(shared))
         };
-        let proxy = proxy(settings, &hosts[0], tls)?;
+        let proxy = proxy(settings, &hosts[0], files.is_some())?;
         Ok(Self {
             at: 0,
-            tls: if tls { Some(tls::config(settings)?) } else { None },
+            tls: files.map(|files| tls::config(settings, files)).transpose()?,
             proxy,
             hosts,
             connect: at_least(5, &opt::LOGIN_TIMEOUT, &opt::CONNECT_TIMEOUT),

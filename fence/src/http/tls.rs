@@ -15,8 +15,25 @@ use crate::core::settings::Settings;
 use crate::core::standard as opt;
 use crate::core::usage::Usage;
 
+/// The options that name certificate files: an agent may have had other names for them from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Files {
+    /// Authorities to trust as well as the system's.
+    pub ca: Opt,
+    /// Our certificate chain.
+    pub cert: Opt,
+    /// Its key.
+    pub key: Opt,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { ca: opt::CA_FILE, cert: opt::CLIENT_CERT, key: opt::CLIENT_KEY }
+    }
+}
+
 /// The TLS side of a client. The ring provider is named here and nowhere else.
-pub(super) fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Failure> {
+pub(super) fn config(settings: &Settings, files: &Files) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -32,15 +49,15 @@ pub(super) fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Failure> 
     };
     let builder = match verifier {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        None => builder.with_root_certificates(roots(settings)?),
+        None => builder.with_root_certificates(roots(settings, &files.ca)?),
     };
-    let config = match (path(settings, &opt::CLIENT_CERT), path(settings, &opt::CLIENT_KEY)) {
+    let config = match (path(settings, &files.cert), path(settings, &files.key)) {
         (None, None) => builder.with_no_client_auth(),
-        (Some(_), None) => return Err(Failure::Usage(Usage::Missing(opt::CLIENT_KEY.key))),
-        (None, Some(_)) => return Err(Failure::Usage(Usage::Missing(opt::CLIENT_CERT.key))),
+        (Some(_), None) => return Err(Failure::Usage(Usage::Missing(files.key.key))),
+        (None, Some(_)) => return Err(Failure::Usage(Usage::Missing(files.cert.key))),
         (Some(cert), Some(key)) => {
-            let chain = certificates(&opt::CLIENT_CERT, cert)?;
-            let wrong = |error: &dyn std::fmt::Display| unusable(&opt::CLIENT_KEY, key, &error.to_string());
+            let chain = certificates(&files.cert, cert)?;
+            let wrong = |error: &dyn std::fmt::Display| unusable(&files.key, key, &error.to_string());
             let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(&error))?;
             builder.with_client_auth_cert(chain, secret).map_err(|error| wrong(&error))?
         }
@@ -63,20 +80,17 @@ fn certificates(opt: &Opt, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     if found.is_empty() { Err(unusable(opt, path, "it holds no certificate")) } else { Ok(found) }
 }
 
-fn roots(settings: &Settings) -> Result<RootCertStore, Failure> {
+fn roots(settings: &Settings, ca: &Opt) -> Result<RootCertStore, Failure> {
     let mut store = RootCertStore::empty();
     // A broken file among the system's authorities must not stop fencing; with none left, ca_file must be set.
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = path(settings, &opt::CA_FILE) {
-        for certificate in certificates(&opt::CA_FILE, path)? {
-            store.add(certificate).map_err(|error| unusable(&opt::CA_FILE, path, &error.to_string()))?;
+    if let Some(path) = path(settings, ca) {
+        for certificate in certificates(ca, path)? {
+            store.add(certificate).map_err(|error| unusable(ca, path, &error.to_string()))?;
         }
     }
     if store.is_empty() {
-        return Err(Settings::wrong(
-            &opt::CA_FILE,
-            "must be set: this system has no certificate authorities",
-        ));
+        return Err(Settings::wrong(ca, "must be set: this system has no certificate authorities"));
     }
     Ok(store)
 }

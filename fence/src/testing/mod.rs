@@ -32,6 +32,8 @@ pub(crate) struct Bench {
     pub(crate) agent: &'static Agent,
     /// Options as on stdin, without address and plug.
     pub(crate) options: &'static str,
+    /// The option for the authority's certificate.
+    pub(crate) ca: &'static str,
     /// The plug that names `vm1`, or nothing for a device with one machine.
     pub(crate) plug: Option<&'static str>,
     /// A plug which must match nothing although it would as a pattern.

@@ -152,6 +152,7 @@ impl Platform for Bmc {
 const BENCH: Bench = Bench {
     agent: &AGENT,
     options: "username=u\npassword=p",
+    ca: "ca_file",
     plug: Some("101"),
     wildcard: Some("10*"),
     names_repeat: true,
