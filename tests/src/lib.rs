@@ -35,6 +35,7 @@ mod fencing;
 mod guest;
 mod host;
 pub mod ipc_parity;
+pub mod local;
 mod namespace;
 mod network;
 pub mod parity;

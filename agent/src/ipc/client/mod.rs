@@ -156,8 +156,11 @@ impl Connection {
             }
             self.pause(deadline, true)?;
         }
-        if matches!(self.channels, Channels::Rings(_)) {
-            self.stream.write_all(&[0])?;
+        while matches!(self.channels, Channels::Rings(_)) {
+            match self.stream.write(&[0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.pause(deadline, true)?,
+                result => return Ok(result.map(drop)?),
+            };
         }
         Ok(())
     }
