@@ -1,20 +1,32 @@
 //! Cluster tools inside a guest: the same through picket-agent as through `pacemaker-remoted`.
 
+mod bench;
+mod bulk;
 mod compare;
+mod failover;
+mod generations;
 mod hostile;
+mod promotion;
 mod stage;
 
 use crate::show::Point;
 
+const ALIKE: &str = "Debian's tools answer alike";
+const HOSTILE: &str = "hostile local clients reach and disturb nobody";
+
 /// Everything, one line a point.
-pub const FULL: [Point; 3] = [
+pub const FULL: [Point; 7] = [
     Point { number: 1, words: "Debian's tools answer alike through shared memory", measure: compare::full },
     Point { number: 1, words: "Debian's tools answer alike through sockets", measure: compare::sockets },
-    Point { number: 4, words: "hostile local clients reach and disturb nobody", measure: hostile::measure },
+    Point { number: 1, words: "both header generations at once", measure: generations::measure },
+    Point { number: 2, words: "attributes and scores travel both ways", measure: promotion::measure },
+    Point { number: 3, words: "no tool hangs while the connection moves", measure: failover::measure },
+    Point { number: 4, words: HOSTILE, measure: hostile::measure },
+    Point { number: 5, words: "round trips beside the original's", measure: bench::measure },
 ];
 
 /// What CI can afford.
 pub const SHORT: [Point; 2] = [
-    Point { number: 1, words: "Debian's tools answer alike", measure: compare::short },
-    Point { number: 4, words: "hostile local clients reach and disturb nobody", measure: hostile::measure },
+    Point { number: 1, words: ALIKE, measure: compare::short },
+    Point { number: 4, words: HOSTILE, measure: hostile::measure },
 ];

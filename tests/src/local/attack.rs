@@ -19,8 +19,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Clients that connect and say nothing.
 const SILENT: usize = 500;
 
-/// The attacks, by name.
-pub const KINDS: [(&str, fn() -> Result<String>); 9] = [
+/// An attack, by name.
+type Kind = (&'static str, fn() -> Result<String>);
+
+/// All of them.
+pub const KINDS: [Kind; 9] = [
     ("garbage-setup", garbage_setup),
     ("half-setup", half_setup),
     ("silence", silence),
