@@ -156,6 +156,14 @@ impl Client {
         Ok(())
     }
 
+    /// Registers one of the test agents; its notification comes later.
+    pub(super) fn register_quietly(&mut self, id: &str, agent: &str) -> Result<()> {
+        let provider = Some(PROVIDER.to_owned());
+        let definition = Definition { id: id.into(), class: "ocf".into(), provider, agent: agent.into() };
+        self.call(Operation::RscRegister(definition))?.is("lrmd_rc", 0)?;
+        Ok(())
+    }
+
     /// Unregisters a resource and says the return code.
     pub(super) fn unregister(&mut self, id: &str) -> Result<i64> {
         self.call(Operation::RscUnregister(id.into()))?.rc()
@@ -202,6 +210,12 @@ impl Client {
             Some(doc) => Ok(Some(doc)),
             None => self.read(Instant::now() + limit),
         }
+    }
+
+    /// The next document until then, with the time at which it was read.
+    pub(super) fn next_at(&mut self, deadline: Instant) -> Result<Option<(Doc, Instant)>> {
+        let doc = self.next(deadline.saturating_duration_since(Instant::now()))?;
+        Ok(doc.map(|doc| (doc, Instant::now())))
     }
 
     /// The next document, which has to come.

@@ -13,4 +13,5 @@ pub mod conformance;
 mod doc;
 pub mod load;
 mod raw;
+pub mod show;
 mod stranger;
