@@ -68,7 +68,7 @@ pub async fn run(
         Ok(Ok(child)) => child,
         Ok(Err(failed)) => {
             tracing::info!("cannot start {name}: {failed}");
-            return failed.outcome();
+            return failed.outcome(gives_reason);
         }
         Err(panicked) => {
             return Outcome::new(OcfRc::Error, ExecStatus::Error)

@@ -44,12 +44,20 @@ pub(super) enum SpawnError {
     User(&'static str),
 }
 
-/// What a child says and is reported with where a secret is missing.
+/// What the original's child says, and is reported with, where it cannot become the agent.
+const NOT_EXECUTED: &str = "Child process was unable to execute file";
+/// The same where a secret is missing.
 const NO_SECRETS: &str = "Unable to load CIB secrets";
 
+/// A result whose reason is also its output, as if a child had written it.
+fn said(outcome: Outcome, reason: &str) -> Outcome {
+    Outcome { output: Some(format!("{EXIT_REASON_PREFIX}{reason}\n")), ..outcome.because(reason) }
+}
+
 impl SpawnError {
-    /// The result the original reports. A failed exec is "done": there the child itself reports it.
-    pub(super) fn outcome(&self) -> Outcome {
+    /// The result the original reports. A failed exec is "done": there the child itself reports it, in the way of
+    /// an agent that `gives_reason`.
+    pub(super) fn outcome(&self, gives_reason: bool) -> Outcome {
         match self {
             Self::Exec(error) => {
                 let rc = match error.raw_os_error() {
@@ -57,16 +65,14 @@ impl SpawnError {
                     Some(libc::ENOENT | libc::ENOTDIR) => OcfRc::NotInstalled,
                     _ => OcfRc::Error,
                 };
-                Outcome::new(rc, ExecStatus::Done).because("Child process was unable to execute file")
+                let outcome = Outcome::new(rc, ExecStatus::Done);
+                if gives_reason { said(outcome, NOT_EXECUTED) } else { outcome.because(NOT_EXECUTED) }
             }
             Self::Missing(name) => Outcome::new(OcfRc::NotInstalled, ExecStatus::NotInstalled)
                 .because(format!("{name}: No such file or directory")),
             Self::Resources(error) => Outcome::new(OcfRc::Error, ExecStatus::Error)
                 .because(format!("Cannot start a process: {error}")),
-            Self::Secret(_) => Outcome {
-                output: Some(format!("{EXIT_REASON_PREFIX}{NO_SECRETS}")),
-                ..Outcome::new(OcfRc::InvalidParameter, ExecStatus::Done).because(NO_SECRETS)
-            },
+            Self::Secret(_) => said(Outcome::new(OcfRc::InvalidParameter, ExecStatus::Done), NO_SECRETS),
             Self::User(_) => {
                 Outcome::new(OcfRc::InsufficientPrivileges, ExecStatus::Error).because(self.to_string())
             }
