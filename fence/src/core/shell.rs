@@ -209,3 +209,162 @@ fn word(command: Command) -> &'static str {
         Command::Cycle => "cycle",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use async_trait::async_trait;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::core::driver::{Listed, Reading};
+    use crate::core::env::Env;
+    use crate::core::input::stdin;
+    use crate::testing::dummy::AGENT;
+
+    /// Notes what is asked of it. `stuck` calls never return.
+    #[derive(Default)]
+    struct Recorder {
+        log: Rc<RefCell<Vec<String>>>,
+        stuck: &'static str,
+        unknown: bool,
+    }
+
+    impl Recorder {
+        async fn note(&self, what: &str) {
+            self.log.borrow_mut().push(what.to_owned());
+            if what == self.stuck {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Driver for Recorder {
+        async fn login(&mut self) -> Result<(), Fault> {
+            self.note("login").await;
+            Ok(())
+        }
+        async fn resolve(&mut self, plug: &str) -> Result<Target, Fault> {
+            self.note("resolve").await;
+            match self.unknown {
+                true => Err(Fault::not_found(plug, "no")),
+                false => Ok(Target { id: plug.to_owned(), name: plug.to_owned(), host: None }),
+            }
+        }
+        async fn state(&mut self, _: &Target) -> Result<Reading, Fault> {
+            self.note("state").await;
+            Ok(Reading::on("running"))
+        }
+        async fn off(&mut self, _: &Target) -> Result<(), Fault> {
+            self.note("off").await;
+            Ok(())
+        }
+        async fn on(&mut self, _: &Target) -> Result<(), Fault> {
+            self.note("on").await;
+            Ok(())
+        }
+        async fn list(&mut self) -> Result<Vec<Listed>, Fault> {
+            self.note("list").await;
+            Ok(Vec::new())
+        }
+        async fn preflight(&mut self, target: Option<&Target>) -> Result<(), Fault> {
+            self.note(if target.is_some() { "preflight with target" } else { "preflight" }).await;
+            Ok(())
+        }
+        async fn logout(&mut self) {
+            self.note("logout").await;
+        }
+    }
+
+    /// Exit, failure, what the driver was asked, and how long it took.
+    async fn go(
+        action: Action,
+        more: &str,
+        mut driver: Recorder,
+        interrupted: impl Future<Output = &'static str>,
+    ) -> (Result<Exit, Failure>, Vec<String>, Duration) {
+        let lines = format!("ip=h\nusername=u\npassword=p\n{more}");
+        let values = stdin::parse(&AGENT.table(), &lines).unwrap();
+        let fencer = more.contains("nodename");
+        let request = Request::new(&AGENT, action, &values, &Env { fencer, ..Env::default() }).unwrap();
+        let start = Instant::now();
+        let deadline = Deadline::new(start, request.deadline);
+        let log = driver.log.clone();
+        let result = run(&mut driver, &request, deadline, interrupted, &mut Report::default()).await;
+        (result, log.take(), start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_ends_the_run_with_a_log_out() {
+        let driver = Recorder { stuck: "state", ..Recorder::default() };
+        let signal = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            "SIGTERM"
+        };
+        let (result, log, elapsed) = go(Action::Off, "plug=a", driver, signal).await;
+        assert_eq!(result, Err(Failure::Interrupted("SIGTERM")));
+        assert_eq!(log, ["login", "resolve", "state", "logout"]);
+        assert_eq!(elapsed, Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_call_hangs_the_deadline_holds_and_the_session_is_ended() {
+        for stuck in ["login", "resolve", "state", "off", "logout", "list", "preflight with target"] {
+            for action in [Action::Off, Action::Reboot, Action::Status, Action::Monitor, Action::List] {
+                let driver = Recorder { stuck, ..Recorder::default() };
+                let (result, log, elapsed) =
+                    go(action, "plug=a\ndeadline=30", driver, std::future::pending()).await;
+                assert!(elapsed <= Duration::from_secs(30), "{stuck} {action:?}: {elapsed:?}");
+                assert_eq!(log.last().map(String::as_str), Some("logout"), "{stuck} {action:?}");
+                let was_called = log.iter().any(|call| call == stuck);
+                assert!(
+                    !was_called || stuck == "logout" || result.is_err(),
+                    "{stuck} {action:?}: {result:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_touched_when_one_of_several_plugs_is_unknown() {
+        let driver = Recorder { unknown: true, ..Recorder::default() };
+        let (result, log, _) = go(Action::Off, "plug=a,b", driver, std::future::pending()).await;
+        assert!(result.is_err());
+        assert!(!log.iter().any(|call| call == "off"), "{log:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_device_does_not_know_is_off_only_when_told_so() {
+        let unknown = || Recorder { unknown: true, ..Recorder::default() };
+        let pending = std::future::pending;
+        assert!(go(Action::Status, "plug=a", unknown(), pending()).await.0.is_err());
+        let told = go(Action::Status, "plug=a\nmissing_as_off=1", unknown(), pending()).await.0;
+        assert_eq!(told, Ok(Exit::Off));
+        let other = go(Action::On, "plug=a\nmissing_as_off=1", unknown(), pending()).await.0;
+        assert!(other.is_err(), "nothing can be turned on that is not there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_delay_comes_before_any_contact() {
+        let driver = Recorder { stuck: "login", ..Recorder::default() };
+        let signal = async {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            "SIGTERM"
+        };
+        let (_, log, _) = go(Action::Off, "plug=a\ndelay=10", driver, signal).await;
+        assert_eq!(log, ["logout"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn monitor_looks_at_the_plug_and_validation_does_not_look_for_a_stand_in() {
+        let pending = std::future::pending;
+        let (_, log, _) = go(Action::Monitor, "plug=a", Recorder::default(), pending()).await;
+        assert_eq!(log, ["login", "resolve", "state", "preflight with target", "logout"]);
+        let stand_in = "plug=node1\nnodename=node1";
+        let (_, log, _) = go(Action::ValidateAll, stand_in, Recorder::default(), pending()).await;
+        assert_eq!(log, ["login", "preflight", "logout"]);
+    }
+}

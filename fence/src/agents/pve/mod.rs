@@ -376,12 +376,14 @@ impl Driver for Pve {
             return Err(reply.fault(api::explain));
         }
         let granted: Data<serde_json::Value> = reply.json()?;
-        match granted.data[&subject]["VM.PowerMgmt"].is_null() {
-            true => Err(Fault::Forbidden {
-                call: reply.call,
-                answer: format!("VM.PowerMgmt on {subject} is missing"),
-            }),
-            false => Ok(()),
+        // The nearest path decides: what is granted above it is passed on unless it says otherwise.
+        let nearest = [subject.as_str(), "/vms", "/"].into_iter().find_map(|path| granted.data.get(path));
+        match nearest.and_then(|granted| granted.get("VM.PowerMgmt")) {
+            Some(_) => Ok(()),
+            None => {
+                let answer = format!("the privilege VM.PowerMgmt on {subject} is missing");
+                Err(Fault::Forbidden { call: reply.call, answer })
+            }
         }
     }
 }

@@ -38,9 +38,7 @@ pub fn parse(table: &[Opt], text: &str) -> Result<Values, Usage> {
             other => other?,
         }
         if opt.kind == Kind::Flag && values.is_given(opt) && !values.flag(opt) {
-            values
-                .warnings
-                .push(format!("{key} is set to false and so has no effect; older agents took it as true"));
+            values.warnings.push(format!("{key} is false; older agents only looked whether it was there"));
         }
     }
     Ok(values)

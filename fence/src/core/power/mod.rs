@@ -408,7 +408,8 @@ impl Machine {
     }
 
     fn give_up(&mut self, at: Option<usize>, fault: Fault) {
-        let failure = Failure::device(at.map(|at| self.plugs[at].clone()).unwrap_or_default(), fault);
+        let failure =
+            Failure::device(at.map_or_else(|| self.plugs.join(","), |at| self.plugs[at].clone()), fault);
         self.fail(failure);
     }
 

@@ -1,0 +1,129 @@
+//! Servers that nobody here wrote, started for a test and gone with it, and our program run against them.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a server may take to answer; the slowest one here takes 2 s on an idle machine.
+const READY: Duration = Duration::from_secs(60);
+
+/// What came of running an agent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs an agent the way the fencer does: no arguments, options on stdin.
+pub(crate) fn agent(name: &str, options: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_picket-fence"))
+        .arg0(name)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(options.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Run {
+        exit: output.status.code().expect("an agent never dies by a signal"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A script of `tests/servers`.
+pub(crate) fn script(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name))
+}
+
+/// Runs a command to its end and gives its output without the last line break.
+pub(crate) fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A folder under target/ that goes away with the test.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// `cert.pem` and `key.pem` for 127.0.0.1, signed by itself.
+    #[allow(dead_code, reason = "engines on a socket need none")]
+    pub(crate) fn certificate(&self) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(self.0.join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(self.0.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The Python packages, installed once under target/.
+#[allow(dead_code, reason = "engines need none")]
+pub(crate) fn venv(packages: &[&str]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", packages[0]));
+    output(script("venv").arg(&path).args(packages));
+    path
+}
+
+/// A running server; ended by SIGTERM, and waited for.
+pub(crate) struct Server(Child);
+
+impl Server {
+    /// Starts it and waits until `ready`.
+    pub(crate) fn start(command: &mut Command, log: &Path, mut ready: impl FnMut() -> bool) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut server = Self(child);
+        let end = Instant::now() + READY;
+        while !ready() {
+            assert!(Instant::now() < end, "{command:?} is not ready after {READY:?}");
+            assert!(server.0.try_wait().unwrap().is_none(), "{command:?} ended");
+            // A server without a ready signal can only be asked again.
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
+}
+
+/// A port of the loopback that nobody uses at present.
+#[allow(dead_code, reason = "engines listen on a socket")]
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Whether somebody listens there.
+#[allow(dead_code, reason = "engines listen on a socket")]
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
