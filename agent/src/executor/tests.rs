@@ -472,3 +472,20 @@ fn times_are_readable() {
     }
     assert_eq!((readable(120_000), readable(90_061_000)), ("2m".to_owned(), "1d1h1m1s".to_owned()));
 }
+
+#[test]
+fn a_run_that_goes_on_is_told_as_it_stands_once_and_then_with_its_result() {
+    let mut world = World::new();
+    world.exec("monitor", 1000);
+    let run = world.run();
+    let pending = Outcome::new(OcfRc::Unknown, ExecStatus::Pending);
+    for told in [1, 0] {
+        world.executor.interim(run, &pending, world.now);
+        let seen = world.effects();
+        assert_eq!((seen.reports.len(), seen.runs.len()), (told, 0));
+    }
+    world.finish(run, OcfRc::Ok);
+    assert_eq!(world.effects().reports.len(), 1);
+    world.executor.interim(run, &pending, world.now);
+    assert_eq!(world.effects().reports.len(), 0, "the run has ended");
+}

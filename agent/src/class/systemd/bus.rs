@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,27 +10,18 @@ use std::time::Duration;
 
 use futures_core::Stream as _;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use zbus::{Connection, Message, MessageStream, OwnedObjectPath, connection};
 
 use super::error::ManagerError;
-use super::manager::Wanted;
+use super::reload::ReloadAsk;
 
 /// The manager's bus name.
 pub(super) const NAME: &str = "org.freedesktop.systemd1";
 
 /// How long a bus may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// How long a bus that was there before is awaited.
-const NO_BUS: Duration = Duration::from_secs(10);
-
-/// How long a manager that was there before is awaited by an operation without a limit of its own.
-const AWAY: Duration = Duration::from_secs(90);
-
-/// Pauses between attempts where no signal ends them earlier.
-const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 
 /// Signals kept for a slow listener, which finds out by itself what it has missed.
 const BACKLOG: usize = 256;
@@ -66,9 +56,6 @@ pub(super) enum Signal {
 }
 
 type Ask = oneshot::Sender<Result<Connection, String>>;
-/// What systemd is to know of a unit, and where to say that it does.
-pub(super) type ReloadAsk = (Wanted, oneshot::Sender<Result<(), ManagerError>>);
-
 /// The way to systemd's manager.
 #[derive(Clone, Debug)]
 pub struct Systemd {
@@ -76,9 +63,9 @@ pub struct Systemd {
     pub(super) reloads: mpsc::UnboundedSender<ReloadAsk>,
     signals: broadcast::Sender<Signal>,
     /// The bus was there before.
-    bus_known: Arc<AtomicBool>,
+    pub(super) bus_known: Arc<AtomicBool>,
     /// The manager has answered before.
-    manager_known: Arc<AtomicBool>,
+    pub(super) manager_known: Arc<AtomicBool>,
 }
 
 /// Owns the connection; to be run by one task as long as there is an agent.
@@ -94,13 +81,6 @@ struct Wire {
     asks: mpsc::Receiver<Ask>,
     signals: broadcast::Sender<Signal>,
     connected: Option<(Connection, MessageStream)>,
-}
-
-/// How long the manager or the bus is away already.
-pub(super) struct Absence {
-    since: Instant,
-    pause: Duration,
-    signals: broadcast::Receiver<Signal>,
 }
 
 impl Systemd {
@@ -139,37 +119,6 @@ impl Systemd {
     /// The manager has answered, be it with a refusal.
     pub(super) fn answered(&self) {
         self.manager_known.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn absence(&self) -> Absence {
-        Absence { since: Instant::now(), pause: PAUSES[0], signals: self.listen() }
-    }
-
-    /// Waits until it makes sense to ask again. An error that will not pass comes back, as does one of a bus or
-    /// manager that this system never had: there is nothing to wait for.
-    pub(super) async fn patience(
-        &self,
-        error: ManagerError,
-        absence: &mut Absence,
-    ) -> Result<(), ManagerError> {
-        let waited = absence.since.elapsed();
-        let passes = match &error {
-            ManagerError::Away(_) => {
-                let booted = Path::new("/run/systemd/system").exists();
-                (booted || self.manager_known.load(Ordering::Relaxed)) && waited < AWAY
-            }
-            ManagerError::NoBus(_) => self.bus_known.load(Ordering::Relaxed) && waited < NO_BUS,
-            ManagerError::Refused { .. } => false,
-        };
-        if !passes {
-            return Err(error);
-        }
-        tracing::debug!("waiting for systemd: {error}");
-        let appeared = async { while !matches!(absence.signals.recv().await, Ok(Signal::Appeared)) {} };
-        // Without the signal the next attempt just comes later.
-        let _ = timeout(absence.pause, appeared).await;
-        absence.pause = (absence.pause * 2).min(PAUSES[1]);
-        Ok(())
     }
 }
 

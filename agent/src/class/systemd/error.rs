@@ -47,7 +47,7 @@ impl ManagerError {
             }
             Self::NoBus(_) => Outcome::new(OcfRc::Error, ExecStatus::Error).because("No DBus connection"),
             Self::Away(_) | Self::Refused { .. } => Outcome::new(OcfRc::Error, ExecStatus::Error)
-                .because(format!("systemd refused to {action} {agent}: {self}")),
+                .because(format!("cannot {action} {agent}: {self}")),
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
             for action in ["start", "stop", "monitor"] {
                 let (rc, status, reason) = row(&error, action);
                 assert_eq!((rc, status), (1, 4));
-                assert!(reason.contains("x.service"), "{reason}");
+                assert!(reason.starts_with(&format!("cannot {action} x.service: ")), "{reason}");
             }
         }
     }

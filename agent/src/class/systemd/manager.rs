@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use zbus::{Message, OwnedObjectPath, OwnedVariant};
 
-use super::bus::{NAME, ReloadAsk, Systemd, add_match, remove_match};
+use super::bus::{NAME, Systemd, add_match, remove_match};
 use super::error::ManagerError;
 use super::unit::{self, State};
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
-const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+pub(super) const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const JOB_INTERFACE: &str = "org.freedesktop.systemd1.Job";
 
 /// How long an answer may take before the question is put again. A busy systemd takes seconds; an operation's own
@@ -45,17 +45,6 @@ impl Order {
     }
 }
 
-/// What systemd is to know of a unit.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// The unit's object.
-    pub(super) path: String,
-    /// The drop-in's file.
-    pub(super) drop_in: String,
-    /// Whether the file is there.
-    pub(super) is_there: bool,
-}
-
 /// Changes of one unit are signalled while this is kept.
 pub(super) struct Watch {
     path: String,
@@ -69,7 +58,7 @@ impl Watch {
     }
 }
 
-enum Args<'a> {
+pub(super) enum Args<'a> {
     None,
     One(&'a str),
     Two(&'a str, &'a str),
@@ -102,66 +91,6 @@ impl Systemd {
     pub(super) async fn description(&self, unit: &str) -> Result<String, ManagerError> {
         let path = self.load_unit(unit).await?;
         self.text(&path, UNIT_INTERFACE, "Description").await
-    }
-
-    /// Makes sure that systemd knows of a unit's drop-in, or of its absence.
-    pub(super) async fn reload(&self, wanted: Wanted) -> Result<(), ManagerError> {
-        let gone = |_| Err(ManagerError::NoBus("the agent is stopping".to_owned()));
-        self.reload_later(wanted).await.unwrap_or_else(gone)
-    }
-
-    /// The same without waiting for it.
-    pub(super) fn reload_later(&self, wanted: Wanted) -> oneshot::Receiver<Result<(), ManagerError>> {
-        let (ask, answer) = oneshot::channel();
-        // Where nobody receives it, nobody answers either.
-        let _ = self.reloads.send((wanted, ask));
-        answer
-    }
-
-    /// Carries out what [`Systemd::reload`] asks for, one after the other, and once for everybody who asked
-    /// meanwhile: it takes systemd much longer than to start a unit, and it does nothing else in that time.
-    pub(super) async fn carry_out_reloads(&self, asks: &mut mpsc::UnboundedReceiver<ReloadAsk>) {
-        let mut waiting = Vec::new();
-        while asks.recv_many(&mut waiting, usize::MAX).await > 0 {
-            let done = self.reload_outdated(waiting.iter().map(|(wanted, _)| wanted)).await;
-            for (_, ask) in waiting.drain(..) {
-                // Who asked may have been killed, or never wanted to know.
-                let _ = ask.send(done.clone());
-            }
-        }
-    }
-
-    async fn reload_outdated(&self, units: impl Iterator<Item = &Wanted>) -> Result<(), ManagerError> {
-        for unit in units {
-            if self.is_outdated(unit).await? {
-                return match self.manager("Reload", Args::None).await {
-                    // No reason not to go on, as for the original.
-                    Err(ManagerError::Refused { name, message }) => {
-                        tracing::warn!("systemd does not read its unit files again: {name}: {message}");
-                        Ok(())
-                    }
-                    other => other.map(drop),
-                };
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether systemd has read other files of a unit than there are. A unit that nothing refers to is read when it
-    /// is asked for, so a drop-in that has just been written is in it already. `NeedDaemonReload` alone misses the
-    /// first drop-in of a unit that is kept loaded (systemd 252).
-    async fn is_outdated(&self, wanted: &Wanted) -> Result<bool, ManagerError> {
-        let asked = async {
-            let outdated = self.property(&wanted.path, UNIT_INTERFACE, "NeedDaemonReload").await?;
-            let outdated: bool = outdated.try_into().map_err(unusable)?;
-            let files = self.property(&wanted.path, UNIT_INTERFACE, "DropInPaths").await?;
-            let files: Vec<String> = files.try_into().map_err(unusable)?;
-            Ok(outdated || files.contains(&wanted.drop_in) != wanted.is_there)
-        };
-        match asked.await {
-            Err(ManagerError::Refused { .. }) => Ok(true),
-            other => other,
-        }
     }
 
     /// Asks for the signals of the manager. To be repeated whenever the manager or the connection is a new one.
@@ -218,13 +147,18 @@ impl Systemd {
         self.property(path, interface, name).await?.try_into().map_err(unusable)
     }
 
-    async fn property(&self, path: &str, interface: &str, name: &str) -> Result<OwnedVariant, ManagerError> {
+    pub(super) async fn property(
+        &self,
+        path: &str,
+        interface: &str,
+        name: &str,
+    ) -> Result<OwnedVariant, ManagerError> {
         let args = Args::Two(interface, name);
         let reply = self.call(path, "org.freedesktop.DBus.Properties", "Get", &args).await?;
         reply.body().deserialize().map_err(unusable)
     }
 
-    async fn manager(&self, method: &str, args: Args<'_>) -> Result<Message, ManagerError> {
+    pub(super) async fn manager(&self, method: &str, args: Args<'_>) -> Result<Message, ManagerError> {
         self.call(MANAGER, MANAGER_INTERFACE, method, &args).await
     }
 
@@ -274,6 +208,6 @@ fn path(reply: &Message) -> Result<String, ManagerError> {
     Ok(path.to_string())
 }
 
-fn unusable(error: impl std::fmt::Display) -> ManagerError {
+pub(super) fn unusable(error: impl std::fmt::Display) -> ManagerError {
     ManagerError::Refused { name: "unusable answer".to_owned(), message: error.to_string() }
 }

@@ -19,6 +19,8 @@ mod error;
 mod job;
 mod manager;
 mod metadata;
+mod patience;
+mod reload;
 mod unit;
 
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
@@ -28,7 +30,8 @@ use super::{Launch, Operation, Surroundings};
 use bus::Signal;
 pub use bus::{Owner, Systemd};
 use error::ManagerError;
-use manager::{Order, Wanted};
+use manager::Order;
+use reload::Wanted;
 use unit::State;
 
 /// How often a unit between two states is looked at again where no signal tells of a change.
