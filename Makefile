@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc packages show-packages clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,15 @@ show-ipc: ## measure every promise about cluster tools in a guest, one line a po
 	packaging/dev/original >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-ipc
+
+packages: ## DEB, RPM and static tarball, in target/package/
+	packaging/dev/install build package
+	packaging/build
+
+show-packages: packages ## install, upgrade and remove the packages, migrate a guest; one line a point
+	packaging/dev/install cluster
+	$(CARGO) build --release -p picket-tests --bins
+	$(TARGET)/release/show-packages
 
 clean: ## remove what was built
 	$(CARGO) clean
