@@ -38,6 +38,7 @@ pub mod ipc_parity;
 pub mod local;
 mod namespace;
 mod network;
+pub mod packages;
 pub mod parity;
 mod peer;
 mod program;

@@ -1,0 +1,54 @@
+//! Tries the packages and prints a line for each promise: `show-packages`. Needs what `make packages` makes.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use picket_tests::Finding;
+use picket_tests::packages::{Packages, deb, migration, rpm, size, unit};
+use picket_tests::show::{self, Point};
+
+const POINTS: [Point; 7] = [
+    Point {
+        number: 1,
+        words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
+        measure: debs,
+    },
+    Point {
+        number: 2,
+        words: "RPM: install, upgrade, downgrade, verify, erase, own database, without network",
+        measure: rpms,
+    },
+    Point {
+        number: 3,
+        words: "a guest migrates under a running cluster by the document's commands",
+        measure: migrated,
+    },
+    Point { number: 4, words: "systemd-analyze verify", measure: unit::verified },
+    Point { number: 5, words: "systemd-analyze security", measure: unit::exposure },
+    Point { number: 6, words: "lintian finds no error", measure: linted },
+    Point { number: 7, words: "cost on an empty root", measure: cost },
+];
+
+fn debs() -> Result<Finding> {
+    Ok(deb::life_cycle(&Packages::find()?).summary())
+}
+
+fn rpms() -> Result<Finding> {
+    Ok(rpm::life_cycle(&Packages::find()?).summary())
+}
+
+fn migrated() -> Result<Finding> {
+    Ok(migration::follow(&Packages::find()?, migration::MOVING).summary())
+}
+
+fn linted() -> Result<Finding> {
+    deb::lint(&Packages::find()?)
+}
+
+fn cost() -> Result<Finding> {
+    size::compare(&Packages::find()?)
+}
+
+fn main() -> ExitCode {
+    show::points(&POINTS)
+}

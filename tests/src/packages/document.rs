@@ -1,0 +1,93 @@
+//! Commands out of documents, so that what they say is what is tested.
+
+/// One command of a document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// Where it is to be typed: what is before the prompt's `#`.
+    pub place: String,
+    /// What to type.
+    pub command: String,
+}
+
+/// The commands in a Markdown text's `console` blocks, in order: lines with a prompt such as `guest1#` or `#`. A backslash
+/// at the end joins the next line.
+#[must_use]
+pub fn steps(text: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut inside = false;
+    let mut open = false;
+    for line in text.lines() {
+        if let Some(fence) = line.trim_start().strip_prefix("```") {
+            inside = fence == "console";
+            open = false;
+        } else if inside {
+            let (place, command) = match line.trim_start().split_once("# ") {
+                Some((place, command)) if !place.contains(' ') => (Some(place), command),
+                _ => (None, line.trim_start()),
+            };
+            match (place, open) {
+                (Some(place), _) => steps.push(Step { place: place.to_owned(), command: command.to_owned() }),
+                (None, true) => {
+                    let last = steps.last_mut().expect("a command is open");
+                    last.command.truncate(last.command.len() - 1);
+                    last.command += command;
+                }
+                (None, false) => continue,
+            }
+            open = command.ends_with('\\');
+        }
+    }
+    steps
+}
+
+/// The commands below one heading, up to the next heading of that level or above.
+#[must_use]
+pub fn section(text: &str, heading: &str) -> Vec<Step> {
+    let level = |line: &str| line.bytes().take_while(|byte| *byte == b'#').count();
+    let mut inside = false;
+    let mut fenced = false;
+    let mut lines = String::new();
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if !fenced && line.starts_with('#') {
+            inside = line == heading || (inside && level(line) > level(heading));
+        }
+        if inside {
+            lines += line;
+            lines += "\n";
+        }
+    }
+    steps(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# A\n```console\n# one \\\n    two\nits output\nguest1# three # not four\n```\n```sh\n# five\n```\n## B\n\
+                        ```console\nnode1# six\n```\n# C\n```console\n# seven\n```\n";
+
+    fn step(place: &str, command: &str) -> Step {
+        Step { place: place.into(), command: command.into() }
+    }
+
+    #[test]
+    fn prompts_make_commands_and_output_is_passed_over() {
+        let found = steps(TEXT);
+        assert_eq!(
+            found,
+            [
+                step("", "one two"),
+                step("guest1", "three # not four"),
+                step("node1", "six"),
+                step("", "seven")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_section_ends_at_the_next_heading_of_its_level() {
+        assert_eq!(section(TEXT, "## B"), [step("node1", "six")]);
+        assert_eq!(section(TEXT, "# A").len(), 3);
+    }
+}

@@ -1,0 +1,54 @@
+//! The packages that `make packages` makes. Those tests that need them, and a root for them, are run by
+//! `make show-packages`, because building them takes minutes; the rest needs nothing.
+
+use picket_tests::Report;
+use picket_tests::packages::{Packages, deb, migration, rpm, size, unit};
+
+#[track_caller]
+fn holds(report: &Report) {
+    assert!(report.holds(), "{:#?}", report.shortfalls());
+}
+
+#[test]
+fn systemd_has_no_complaint_about_the_unit() {
+    let finding = unit::verified().unwrap();
+    assert!(finding.holds, "{}", finding.figure);
+}
+
+#[test]
+fn the_unit_exposes_no_more_than_the_original() {
+    let finding = unit::exposure().unwrap();
+    assert!(finding.holds, "{}", finding.figure);
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn the_deb_installs_upgrades_and_goes_without_a_trace() {
+    holds(&deb::life_cycle(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn the_rpm_installs_upgrades_and_goes_without_a_trace() {
+    holds(&rpm::life_cycle(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn lintian_finds_no_error() {
+    let finding = deb::lint(&Packages::find().unwrap()).unwrap();
+    assert!(finding.holds, "{}", finding.figure);
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn an_empty_root_needs_less_for_ours() {
+    let finding = size::compare(&Packages::find().unwrap()).unwrap();
+    assert!(finding.holds, "{}", finding.figure);
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn a_guest_migrates_under_a_running_cluster_by_the_document() {
+    holds(&migration::follow(&Packages::find().unwrap(), migration::MOVING));
+}
