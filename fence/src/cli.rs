@@ -130,12 +130,16 @@ async fn contact(
     deadline: Deadline,
     report: &mut Report,
 ) -> Result<Exit, Failure> {
-    let password = password::read(&values).await?;
+    let mut interrupted = Box::pin(process::interrupted());
+    let password = tokio::select! {
+        password = password::read(&values, deadline) => password?,
+        signal = &mut interrupted => return Err(Failure::Interrupted(signal)),
+    };
     let settings = Settings::new(agent, name, env, values, password, deadline);
     let calls = settings.calls.clone();
     let mut driver = (agent.driver)(&settings)?;
     drop(settings);
-    let result = shell::run(driver.as_mut(), request, deadline, process::interrupted(), report).await;
+    let result = shell::run(driver.as_mut(), request, deadline, interrupted, report).await;
     report.calls = calls.take();
     result
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::deadline::Deadline;
 use super::failure::Failure;
 use super::input::Values;
 use super::secret::Secret;
@@ -18,9 +19,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// The script fails, prints nothing or takes longer than 10 s; the file cannot be read or is empty.
-pub async fn read(values: &Values) -> Result<Option<Secret>, Failure> {
+pub async fn read(values: &Values, deadline: Deadline) -> Result<Option<Secret>, Failure> {
     if let Some(script) = values.text(&PASSWORD_SCRIPT) {
-        return from_script(script).await.map(Some);
+        return from_script(script, deadline.within(LIMIT)).await.map(Some);
     }
     let Some(password) = values.text(&PASSWORD) else { return Ok(None) };
     match password.strip_prefix("@/") {
@@ -35,7 +36,7 @@ fn from_file(path: &Path) -> Result<Secret, Failure> {
     first_line(&text, &path.display().to_string())
 }
 
-async fn from_script(script: &str) -> Result<Secret, Failure> {
+async fn from_script(script: &str, limit: Duration) -> Result<Secret, Failure> {
     let failed = |reason: String| Failure::Password(format!("{script}: {reason}"));
     let mut command = if Path::new(script).is_file() {
         Command::new(script)
@@ -45,8 +46,8 @@ async fn from_script(script: &str) -> Result<Secret, Failure> {
         shell
     };
     command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
-    let output = match tokio::time::timeout(LIMIT, command.output()).await {
-        Err(_) => return Err(failed(format!("timed out after {} s", LIMIT.as_secs()))),
+    let output = match tokio::time::timeout(limit, command.output()).await {
+        Err(_) => return Err(failed(format!("timed out after {} s", limit.as_secs()))),
         Ok(Err(error)) => return Err(failed(format!("cannot be run: {error}"))),
         Ok(Ok(output)) => output,
     };
@@ -68,10 +69,14 @@ fn first_line(text: &str, source: &str) -> Result<Secret, Failure> {
 mod tests {
     use super::*;
 
+    fn minute() -> Deadline {
+        Deadline::new(tokio::time::Instant::now(), Duration::from_secs(60))
+    }
+
     async fn script(text: &str) -> Result<Option<Secret>, Failure> {
         let mut values = Values::default();
         values.set(&PASSWORD_SCRIPT, "password_script", text).unwrap();
-        read(&values).await
+        read(&values, minute()).await
     }
 
     #[tokio::test]
@@ -90,11 +95,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_script_that_takes_too_long_is_ended() {
+        let mut values = Values::default();
+        values.set(&PASSWORD_SCRIPT, "password_script", "exec sleep 60").unwrap();
+        let soon = Deadline::new(tokio::time::Instant::now(), Duration::from_millis(50));
+        let failure = read(&values, soon).await.unwrap_err();
+        assert!(failure.to_string().contains("timed out"), "{failure}");
+    }
+
+    #[tokio::test]
     async fn a_file_is_named_with_an_at_sign() {
         let mut values = Values::default();
         values.set(&PASSWORD, "password", "@/nonexistent").unwrap();
-        assert!(read(&values).await.is_err());
+        assert!(read(&values, minute()).await.is_err());
         values.set(&PASSWORD, "password", "@home").unwrap();
-        assert_eq!(read(&values).await.unwrap().unwrap().reveal(), "@home");
+        assert_eq!(read(&values, minute()).await.unwrap().unwrap().reveal(), "@home");
     }
 }

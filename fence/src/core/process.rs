@@ -49,14 +49,14 @@ pub fn hide_secrets(table: &[Opt], values: &Values, name: &str) {
     let _error = command.arg0(name).stdin(Stdio::from(reader)).exec();
 }
 
-/// Resolves with the name of the signal which asks this process to end.
-pub async fn interrupted() -> &'static str {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+/// Resolves with the name of the signal which asks this process to end. Signals are caught from the call on.
+pub fn interrupted() -> impl Future<Output = &'static str> {
+    let caught = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut term), Ok(mut int)) = caught else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        }
     }
 }

@@ -304,7 +304,9 @@ impl Machine {
             self.reached(now, command);
             return None;
         }
-        if until.is_some_and(|until| now >= until) {
+        // What shows the wanted state, and is only being proven, gets the time for it.
+        let proving = self.tracks.iter().all(|track| track.missing_proof(wanted, confirm).is_some());
+        if !proving && until.is_some_and(|until| now >= until) {
             if command == Command::On && round + 1 < self.limits.rounds {
                 self.drive_to(now, Command::On, round + 1);
             } else {

@@ -11,7 +11,6 @@ struct Streak {
     power: Power,
     first: Duration,
     last: Duration,
-    count: u32,
     settle: Duration,
 }
 
@@ -57,13 +56,10 @@ impl Track {
 
     pub(super) fn read(&mut self, now: Duration, reading: Reading) {
         self.streak = Some(match self.streak {
-            Some(streak) if streak.power == reading.power => Streak {
-                last: now,
-                count: streak.count + 1,
-                settle: streak.settle.max(reading.settle),
-                ..streak
-            },
-            _ => Streak { power: reading.power, first: now, last: now, count: 1, settle: reading.settle },
+            Some(streak) if streak.power == reading.power => {
+                Streak { last: now, settle: streak.settle.max(reading.settle), ..streak }
+            }
+            _ => Streak { power: reading.power, first: now, last: now, settle: reading.settle },
         });
         self.unclear_since = match reading.power {
             Power::Unknown => self.unclear_since.or(Some(now)),
@@ -101,9 +97,9 @@ impl Track {
     /// last reading was not `wanted`.
     pub(super) fn missing_proof(&self, wanted: Power, confirm: Duration) -> Option<Duration> {
         let streak = self.streak.filter(|streak| streak.power == wanted)?;
-        let distance = confirm.max(streak.settle);
-        let left = distance.saturating_sub(streak.last - streak.first);
-        Some(if streak.count < 2 { distance.max(Duration::from_millis(1)) } else { left })
+        // Never zero, so that one reading is no proof whatever the limits say.
+        let distance = confirm.max(streak.settle).max(Duration::from_millis(1));
+        Some(distance.saturating_sub(streak.last - streak.first))
     }
 
     /// The state in the platform's words.
