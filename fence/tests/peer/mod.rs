@@ -1,5 +1,7 @@
 //! Servers that nobody here wrote, started for a test and gone with it, and our program run against them.
 
+#![allow(dead_code, reason = "every test takes what it needs")]
+
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -66,7 +68,6 @@ impl Folder {
     }
 
     /// `cert.pem` and `key.pem` for 127.0.0.1, signed by itself.
-    #[allow(dead_code, reason = "engines on a socket need none")]
     pub(crate) fn certificate(&self) {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         std::fs::write(self.0.join("cert.pem"), made.cert.pem()).unwrap();
@@ -81,7 +82,6 @@ impl Drop for Folder {
 }
 
 /// The Python packages, installed once under target/.
-#[allow(dead_code, reason = "engines need none")]
 pub(crate) fn venv(packages: &[&str]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", packages[0]));
     output(script("venv").arg(&path).args(packages));
@@ -117,13 +117,11 @@ impl Drop for Server {
 }
 
 /// A port of the loopback that nobody uses at present.
-#[allow(dead_code, reason = "engines listen on a socket")]
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Whether somebody listens there.
-#[allow(dead_code, reason = "engines listen on a socket")]
 pub(crate) fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
