@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc packages show-packages clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc packages show-packages fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ show-cluster: ## measure every promise of the cluster slice, one line a point
 	packaging/dev/original >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-cluster
+
+fuzz: ## throw random bytes at the parsers for a minute; needs a nightly toolchain
+	cargo-fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked --debug --root $(TOOLS)
+	cd proto && $(CARGO) +nightly fuzz run ipc -- -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=512
 
 show-ipc: ## measure every promise about cluster tools in a guest, one line a point
 	packaging/dev/install build cluster

@@ -9,6 +9,7 @@
 //! cluster. The hub knows a session by its id and its [`Mailbox`]; dropping that disconnects the client.
 
 pub mod client;
+pub mod cluster;
 mod datagram;
 mod door;
 mod folder;

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::stage::Stage;
 use crate::agent::Agent;
+use crate::host::Host;
 use crate::report::Finding;
 
 const COMMANDS: &str = include_str!("commands.txt");
@@ -15,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What a command line gave, without what differs from run to run.
 #[derive(Debug, Eq, PartialEq)]
-struct Answer {
-    status: Option<i32>,
-    stdout: String,
+pub(super) struct Answer {
+    pub(super) status: Option<i32>,
+    pub(super) stdout: String,
     stderr: String,
 }
 
@@ -81,15 +82,27 @@ fn compare(lines: &[&str], environment: &[(&str, &str)]) -> Result<Finding> {
 fn answers(agent: Agent, lines: &[&str], environment: &[(&str, &str)]) -> Result<Vec<Answer>> {
     let stage = Stage::new(agent, 1, environment)?;
     stage.add_dummy()?;
-    let answer = |line: &&str| {
-        let output = stage.guest.host.run_within(PATIENCE, &["sh", "-c", line])?;
-        Ok(Answer {
-            status: output.status.code(),
-            stdout: lasting(&output.stdout),
-            stderr: lasting(&output.stderr),
-        })
-    };
-    lines.iter().map(answer).collect()
+    lines.iter().map(|line| answer(&stage.guest.host, line)).collect()
+}
+
+/// Runs a command line in a shell.
+pub(super) fn answer(host: &Host, line: &str) -> Result<Answer> {
+    let output = host.run_within(PATIENCE, &["sh", "-c", line])?;
+    Ok(Answer {
+        status: output.status.code(),
+        stdout: sorted(lasting(&output.stdout)),
+        stderr: lasting(&output.stderr),
+    })
+}
+
+/// The attribute manager lists nodes in no order.
+fn sorted(text: String) -> String {
+    if !text.lines().all(|line| line.starts_with("name=\"")) {
+        return text;
+    }
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// XML attributes that say when or in which order something happened, or a checksum of that.

@@ -1,6 +1,7 @@
 //! Cluster tools inside a guest: the same through picket-agent as through `pacemaker-remoted`.
 
 mod bench;
+mod builtin;
 mod bulk;
 mod compare;
 mod failover;
@@ -15,10 +16,11 @@ const ALIKE: &str = "Debian's tools answer alike";
 const HOSTILE: &str = "hostile local clients reach and disturb nobody";
 
 /// Everything, one line a point.
-pub const FULL: [Point; 7] = [
+pub const FULL: [Point; 8] = [
     Point { number: 1, words: "Debian's tools answer alike through shared memory", measure: compare::full },
     Point { number: 1, words: "Debian's tools answer alike through sockets", measure: compare::sockets },
     Point { number: 1, words: "both header generations at once", measure: generations::measure },
+    Point { number: 1, words: "built-in commands answer as Debian's tools", measure: builtin::measure },
     Point { number: 2, words: "attributes and scores travel both ways", measure: promotion::measure },
     Point { number: 3, words: "no tool hangs while the connection moves", measure: failover::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },

@@ -1,12 +1,16 @@
 //! picketctl: looks at an agent, and has it run an operation, with no cluster.
 
 mod access;
+mod attr;
+mod builtin;
 mod failure;
 mod generate;
+mod node;
 mod output;
 mod probe;
 mod run;
 mod target;
+mod updater;
 mod watch;
 
 use std::process::ExitCode;
@@ -33,14 +37,19 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    Attr(attr::Attr),
     #[command(hide = true)]
     Generate(generate::Generate),
+    Node(node::Node),
     Probe(probe::Probe),
     Run(run::Run),
     Watch(watch::Watch),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = builtin::run() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -55,6 +64,8 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match args.command {
+            Command::Attr(attr) => Ok(attr.run("picketctl attr")),
+            Command::Node(node) => Ok(node.run("picketctl node")),
             Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
             Command::Probe(probe) => probe.run().await.map(|()| ExitCode::SUCCESS),
             Command::Run(run) => run.run().await.map(ExitCode::from),
