@@ -113,7 +113,10 @@ pub struct Machine {
     resume: Option<Stage>,
     tracks: Vec<Track>,
     rest: Duration,
-    absent_since: Option<Duration>,
+    /// Since when the device is no use, and how many calls it has failed since.
+    absent: Option<(Duration, u32)>,
+    /// When the present step was given out.
+    asked: Duration,
     accepted: bool,
     reopened: bool,
     last_fault: Option<Fault>,
@@ -133,7 +136,8 @@ impl Machine {
             resume: None,
             tracks: plugs.iter().map(|_| Track::new()).collect(),
             rest: Duration::ZERO,
-            absent_since: None,
+            absent: None,
+            asked: Duration::ZERO,
             accepted: false,
             reopened: false,
             last_fault: None,
@@ -149,6 +153,7 @@ impl Machine {
 
     /// What to do next.
     pub fn step(&mut self, now: Duration) -> Step {
+        self.asked = now;
         if self.end.is_none() && now >= self.limits.total {
             self.expire();
         }
@@ -174,11 +179,11 @@ impl Machine {
     pub fn opened(&mut self, now: Duration, result: Result<(), (Option<usize>, Fault)>) {
         match result {
             Ok(()) => {
-                self.absent_since = None;
+                self.absent = None;
                 self.stage = self.resume.take().unwrap_or(Stage::Judging);
             }
             Err((at, fault)) => {
-                self.note_absence(now, &fault);
+                self.note_absence(&fault);
                 // Looking for the machine again is right for what may pass; everything else stays wrong.
                 let passes = matches!(fault.class(), Class::Passing | Class::Conflict);
                 if !passes || self.absence_is_over(now) {
@@ -198,11 +203,11 @@ impl Machine {
         };
         match result {
             Ok(reading) => {
-                self.absent_since = None;
+                self.absent = None;
                 self.tracks[at].read(now, reading);
             }
             Err(fault) => {
-                self.note_absence(now, &fault);
+                self.note_absence(&fault);
                 match fault.class() {
                     Class::Session if self.open_again() => {}
                     Class::Passing | Class::Conflict if !self.absence_is_over(now) => {
@@ -225,12 +230,12 @@ impl Machine {
         match result {
             Ok(()) => {
                 self.accepted = true;
-                self.absent_since = None;
+                self.absent = None;
                 self.tracks[at].sent = Sent::Accepted;
                 self.rest = now + self.limits.wait;
             }
             Err(fault) => {
-                self.note_absence(now, &fault);
+                self.note_absence(&fault);
                 match fault.class() {
                     Class::Session if self.open_again() => {}
                     Class::Passing | Class::Conflict if !self.absence_is_over(now) => {
@@ -396,17 +401,20 @@ impl Machine {
 
     /// Before any request, trouble of any kind means that the device is no use at present; afterwards only silence
     /// does, since a busy device may still come to obey.
-    fn note_absence(&mut self, now: Duration, fault: &Fault) {
+    fn note_absence(&mut self, fault: &Fault) {
         let early = matches!(self.stage, Stage::Opening | Stage::Judging);
         if fault.is_silence() || (early) {
-            self.absent_since.get_or_insert(now);
+            let (since, calls) = self.absent.unwrap_or((self.asked, 0));
+            self.absent = Some((since, calls + 1));
         } else {
-            self.absent_since = None;
+            self.absent = None;
         }
     }
 
+    /// Whether to stop hoping. A single call which used up the time by itself deserves a second one.
     fn absence_is_over(&self, now: Duration) -> bool {
-        !self.accepted && self.absent_since.is_some_and(|since| now >= since + self.limits.silence)
+        let over = |(since, calls)| calls > 1 && now >= since + self.limits.silence;
+        !self.accepted && self.absent.is_some_and(over)
     }
 
     fn give_up(&mut self, at: Option<usize>, fault: Fault) {

@@ -250,6 +250,35 @@ fn already_off_takes_two_readings_and_no_request() {
 }
 
 #[test]
+fn a_fault_between_two_readings_breaks_the_proof() {
+    // 0 open, 1 read off, 2 unreadable, 3 and 4 read off
+    let (end, world) = run(Goal::Status, Nature { faults: vec![(2, 4)], ..honest(false, 0) }, limits());
+    assert_eq!(end, End::Status(Power::Off));
+    assert_eq!(world.readings, 3);
+}
+
+#[test]
+fn calls_that_hang_are_counted_from_their_start() {
+    // Under the fencer: 10 s a call, 45 s of silence allowed, and 60 s until the fencer kills us.
+    let limits = Limits { silence: Duration::from_secs(45), off: None, ..limits() };
+    let mut machine = Machine::new(Goal::Off, &["vm1".to_owned()], limits, false);
+    let mut now = Duration::ZERO;
+    loop {
+        match machine.step(now) {
+            Step::Open => {
+                now += Duration::from_secs(10);
+                let fault = Fault::TimedOut { call: "login".into(), limit: Duration::from_secs(10) };
+                machine.opened(now, Err((None, fault)));
+            }
+            Step::Sleep(time) => now += time,
+            Step::Done(End::Failed(_)) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((45..57).contains(&now.as_secs()), "{now:?}");
+}
+
+#[test]
 fn a_state_that_lies_once_gets_the_request() {
     let (end, world) = run(Goal::Off, Nature { lies: vec![0], ..honest(true, 0) }, limits());
     assert_eq!(end, End::Reached { power: Power::Off, already: false });
