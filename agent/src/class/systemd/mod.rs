@@ -63,15 +63,8 @@ async fn carry_out(operation: Operation, systemd: Systemd) -> Launch {
         "start" => start(agent, &name, &systemd).await,
         "stop" => stop(&name, &systemd).await,
         "restart" => restart(&name, &systemd).await,
-        "meta-data" | "metadata" => {
-            let description = systemd.description(&unit::instantiated(&name)).await.ok();
-            let output = Some(metadata::document(agent, description.as_deref()));
-            return Launch::Immediate(Outcome { output, ..Outcome::new(OcfRc::Ok, ExecStatus::Done) });
-        }
-        _ => {
-            let reason = format!("Action {action} not implemented for systemd resources");
-            return Launch::Immediate(Outcome::new(OcfRc::Unimplemented, ExecStatus::Error).because(reason));
-        }
+        "meta-data" | "metadata" => describe(agent, &name, &systemd).await,
+        _ => unimplemented(action, &name, &systemd).await,
     };
     Launch::Immediate(done.unwrap_or_else(|error| failed(&operation, &error)))
 }
@@ -89,6 +82,20 @@ async fn stop(name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
     let stopped = job::run(systemd, Order::Stop, name, &path).await;
     drop(systemd.reload_later(wanted(name, &path, false)));
     stopped
+}
+
+async fn describe(agent: &str, name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
+    drop(systemd.connection().await?);
+    let description = systemd.description(&unit::instantiated(name)).await.ok();
+    let output = Some(metadata::document(agent, description.as_deref()));
+    Ok(Outcome { output, ..Outcome::new(OcfRc::Ok, ExecStatus::Done) })
+}
+
+/// Only a unit that could be asked for something else is refused for what is asked.
+async fn unimplemented(action: &str, name: &str, systemd: &Systemd) -> Result<Outcome, ManagerError> {
+    systemd.load_unit(name).await?;
+    let reason = format!("Action {action} not implemented for systemd resources");
+    Ok(Outcome::new(OcfRc::Unimplemented, ExecStatus::Error).because(reason))
 }
 
 fn wanted(name: &str, path: &str, is_there: bool) -> Wanted {
