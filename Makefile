@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc packages show-packages fuzz clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-parity packages show-packages fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,12 @@ show-packages: packages ## install, upgrade and remove the packages, migrate a g
 	packaging/dev/install cluster
 	$(CARGO) build --release -p picket-tests --bins
 	$(TARGET)/release/show-packages
+
+show-parity: ## measure whether the agent does all that the original does, one line a point; half an hour
+	packaging/dev/install build cluster
+	packaging/dev/original >/dev/null
+	$(CARGO) build --release -p picket-agent -p picket-tests --bins
+	$(TARGET)/release/show-parity
 
 clean: ## remove what was built
 	$(CARGO) clean

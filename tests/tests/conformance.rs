@@ -1,6 +1,6 @@
 //! The numbered behaviors of `conformance.md` that need no cluster: see `picket_tests::parity::conformance`.
 //!
-//! `PICKET_POINTS=76,93` runs only these.
+//! `PICKET_POINTS=76,93` runs only these; `PICKET_FULL=1` gives them the time they have in `make show-parity`.
 
 use picket_tests::Agent;
 use picket_tests::parity::conformance::{Behavior, Shown, run, table};
@@ -15,7 +15,8 @@ fn chosen() -> Vec<Behavior> {
 #[expect(clippy::print_stdout, reason = "the report, for who runs it with --nocapture or finds it failed")]
 fn every_numbered_behavior_holds_or_is_listed_with_a_reason() {
     let table = chosen();
-    let summary = run(&table, &[Agent::Picket, Agent::Original], false, &|_| ()).unwrap();
+    let full = std::env::var_os("PICKET_FULL").is_some();
+    let summary = run(&table, &[Agent::Picket, Agent::Original], full, &|_| ()).unwrap();
     for outcome in &summary.outcomes {
         println!("{outcome}");
     }

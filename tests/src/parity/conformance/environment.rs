@@ -20,9 +20,13 @@ pub(super) const TABLE: &[Behavior] = &[
     Behavior::other(
         70,
         "systemd: jobs, override file, states in between",
-        Shown::Missing("class systemd is being built"),
+        Shown::Test("tests/tests/systemd.rs", "every_ugly_answer_of_a_manager_has_its_result"),
     ),
-    Behavior::other(71, "systemd: a unit that is not there", Shown::Missing("class systemd is being built")),
+    Behavior::other(
+        71,
+        "systemd: a unit that is not there",
+        Shown::Test("tests/tests/systemd.rs", "units_of_a_real_systemd_do_as_the_cluster_says"),
+    ),
     Behavior::both(72, "secrets: substituted for the agent alone", secrets),
 ];
 
