@@ -36,7 +36,7 @@ pub(crate) struct Bench {
     pub(crate) ca: &'static str,
     /// The plug that names `vm1`, or nothing for a device with one machine.
     pub(crate) plug: Option<&'static str>,
-    /// A plug which must match nothing although it would as a pattern.
+    /// A plug which must match nothing although it would match `vm1` alone as a pattern.
     pub(crate) wildcard: Option<&'static str>,
     /// Whether two machines may have the same name, as the platform's world sees it.
     pub(crate) names_repeat: bool,

@@ -109,7 +109,7 @@ const BENCH: Bench = Bench {
     options: "",
     ca: "tlscacert",
     plug: Some("vm1"),
-    wildcard: Some("vm*"),
+    wildcard: Some("vm1*"),
     // The engine forbids it.
     names_repeat: false,
     optional: &[],

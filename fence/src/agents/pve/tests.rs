@@ -160,7 +160,7 @@ const BENCH: Bench = Bench {
     options: "password=p",
     ca: "ca_file",
     plug: Some("101"),
-    wildcard: Some("vm*"),
+    wildcard: Some("vm1*"),
     names_repeat: true,
     optional: &[("GET", "/api2/json/nodes/pve1/tasks/"), ("GET", "/api2/json/access/permissions")],
     platform: || Box::new(Cluster::default()),

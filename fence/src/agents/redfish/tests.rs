@@ -154,7 +154,7 @@ const BENCH: Bench = Bench {
     options: "username=u\npassword=p",
     ca: "ca_file",
     plug: Some("101"),
-    wildcard: Some("10*"),
+    wildcard: Some("vm1*"),
     names_repeat: true,
     optional: &[("DELETE", "/redfish/v1/SessionService")],
     platform: || Box::new(Bmc::default()),
