@@ -287,7 +287,7 @@ fn a_state_that_lies_once_gets_the_request() {
 
 #[test]
 fn an_unclear_state_gets_the_off_request() {
-    let unclear = (0..3).collect();
+    let unclear = (0..10).collect();
     let (end, world) = run(Goal::Off, Nature { unclear, ..honest(true, 2000) }, limits());
     assert_eq!(end, End::Reached { power: Power::Off, already: false });
     assert!(!world.on);
