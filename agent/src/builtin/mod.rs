@@ -5,6 +5,7 @@
 
 pub mod command;
 mod container;
+mod health;
 mod metadata;
 mod probe;
 mod table;
@@ -24,7 +25,7 @@ use values::Values;
 /// The provider of these agents.
 pub const PROVIDER: &str = "picket";
 
-const AGENTS: [&Agent; 2] = [&container::AGENT, &probe::AGENT];
+const AGENTS: [&Agent; 3] = [&container::AGENT, &health::AGENT, &probe::AGENT];
 
 /// What an operation comes to.
 type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
