@@ -33,7 +33,7 @@ pub(super) fn measure() -> Result<Finding> {
     let back = value(host, "back")?;
     ensure!(back.contains(r#"value="from-cluster""#), "the guest says '{back}'");
 
-    for (name, expected) in [("pingd", "1000"), ("#health-cpu", "green")] {
+    for (name, expected) in [("pingd", "1000"), ("#health-cpu", "green"), ("#health-memory", "red")] {
         wait_until(&format!("{name} of the guest is {expected}"), SOON, || {
             let output = cluster.nodes()[0].run(&["attrd_updater", "-n", name, "-Q", "-N", GUEST])?;
             Ok(output.stdout.contains(&format!(r#"value="{expected}""#)).then_some(()))
@@ -43,15 +43,15 @@ pub(super) fn measure() -> Result<Finding> {
     ensure!(picture.contains(&format!("RemoteOnline: [ {GUEST} ]")), "crm_mon in the guest: {picture}");
     ensure!(cluster.fencing().record().is_empty(), "something was fenced");
     Ok(Finding::good(
-        "promoted and demoted by scores from the guest; attributes seen both ways; ocf:pacemaker:ping and HealthCPU \
-         set theirs in the guest; crm_mon there shows the cluster",
+        "promoted and demoted by scores from the guest; attributes seen both ways; ocf:pacemaker:ping, HealthCPU \
+         and ocf:picket:health set theirs in the guest; crm_mon there shows the cluster",
     ))
 }
 
 fn resources(neighbor: &str) -> String {
-    let here = |id: &str, kind: &str, parameters: &str| {
+    let here = |id: &str, provider: &str, kind: &str, parameters: &str| {
         format!(
-            r#"<primitive id="{id}" class="ocf" provider="pacemaker" type="{kind}">
+            r#"<primitive id="{id}" class="ocf" provider="{provider}" type="{kind}">
               <instance_attributes id="{id}-attributes">{parameters}</instance_attributes>
               <operations><op id="{id}-monitor" name="monitor" interval="2s" timeout="30s"/></operations>
             </primitive>"#
@@ -67,6 +67,10 @@ fn resources(neighbor: &str) -> String {
     let health = [("yellow_limit", "-1"), ("red_limit", "-2")]
         .map(|(name, value)| parameter("health", name, value))
         .concat();
+    // The agent's own: every memory is above these limits. Processors are HealthCPU's here.
+    let inside = [("cpu", "off"), ("memory", "0:0"), ("dampen", "1s")]
+        .map(|(name, value)| parameter("inside", name, value))
+        .concat();
     let at_home =
         |id: &str| format!(r#"<rsc_location id="{id}-here" rsc="{id}" node="{GUEST}" score="INFINITY"/>"#);
     format!(
@@ -80,14 +84,16 @@ fn resources(neighbor: &str) -> String {
                 <instance_attributes id="state-attributes">{}</instance_attributes>
               </primitive>
             </clone>
-            {}{}
+            {}{}{}
           </resources>
-          <constraints>{}{}</constraints>
+          <constraints>{}{}{}</constraints>
         </configuration>"#,
         parameter("state", "state", "/run/stateful.state"),
-        here("ping", "ping", &ping),
-        here("health", "HealthCPU", &health),
+        here("ping", "pacemaker", "ping", &ping),
+        here("health", "pacemaker", "HealthCPU", &health),
+        here("inside", "picket", "health", &inside),
         at_home("ping"),
         at_home("health"),
+        at_home("inside"),
     )
 }
