@@ -80,9 +80,19 @@ impl Door {
         let files = Path::new(FORCE_FILES).exists();
         let mut doors = Vec::new();
         for endpoint in Endpoint::ALL {
-            doors.push(Self::bind(endpoint, endpoint.name(), || {
+            let unnamed = Self::bind(endpoint, endpoint.name(), || {
                 Ok((StdListener::bind_addr(&address(endpoint.name())?)?, None))
-            })?);
+            });
+            match unnamed {
+                // Abstract names belong to the network, and a bundle may have its host's, where the cluster's own
+                // daemons have them. That is what the files are for.
+                Err(DoorError::Taken(name)) if files => {
+                    tracing::info!(
+                        "{name} is another's in this network: serving local clients by files only"
+                    );
+                }
+                bound => doors.push(bound?),
+            }
             for folder in SOCKET_FOLDERS.iter().filter(|_| files) {
                 let path = Path::new(folder).join(endpoint.name());
                 doors.push(Self::bind(endpoint, &path.display().to_string(), || bind_file(path.clone()))?);

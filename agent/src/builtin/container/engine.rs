@@ -16,6 +16,9 @@ use super::state::State;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What an engine gets for an answer even where it has no grace.
+const LEAST: Duration = Duration::from_secs(2);
+
 /// For bollard, whose own limit must not come before ours.
 const NEVER: u64 = 24 * 3600;
 
@@ -62,7 +65,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(socket: PathBuf, grace: Duration, deadline: Instant) -> Self {
-        Self { socket, grace, deadline }
+        Self { socket, grace: grace.max(LEAST), deadline }
     }
 
     /// What there is under that name.
