@@ -5,6 +5,8 @@ mod attr;
 mod builtin;
 mod failure;
 mod generate;
+mod guest;
+mod key;
 mod node;
 mod output;
 mod probe;
@@ -40,6 +42,8 @@ enum Command {
     Attr(attr::Attr),
     #[command(hide = true)]
     Generate(generate::Generate),
+    Guest(guest::Guest),
+    Key(key::KeyCommand),
     Node(node::Node),
     Probe(probe::Probe),
     Run(run::Run),
@@ -67,6 +71,8 @@ fn main() -> ExitCode {
             Command::Attr(attr) => Ok(attr.run("picketctl attr")),
             Command::Node(node) => Ok(node.run("picketctl node")),
             Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
+            Command::Guest(guest) => guest.run().map(|()| ExitCode::SUCCESS),
+            Command::Key(key) => key.run().map(ExitCode::from),
             Command::Probe(probe) => probe.run().await.map(|()| ExitCode::SUCCESS),
             Command::Run(run) => run.run().await.map(ExitCode::from),
             Command::Watch(watch) => watch.run().await.map(|()| ExitCode::SUCCESS),
