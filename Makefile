@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-parity packages show-packages fuzz clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-containers show-parity packages show-packages fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,11 +27,11 @@ demo-cluster: ## the same in a real Pacemaker cluster of two nodes and a guest
 	$(BIN)/demo-cluster
 
 test: lint ## what CI runs
-	packaging/dev/install build cluster systemd
+	packaging/dev/install build cluster systemd containers
 	packaging/dev/original >/dev/null
 	packaging/dev/systemd-root >/dev/null
 	$(CARGO) build --workspace --bins
-	$(CARGO) test --workspace
+	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(CARGO) test --workspace
 	$(BIN)/demo
 
 lint: ## formatting, clippy, licenses and duplicate dependencies
@@ -60,6 +60,11 @@ show-ipc: ## measure every promise about cluster tools in a guest, one line a po
 	packaging/dev/original >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-ipc
+
+show-containers: ## measure every promise about containers, one line a point
+	packaging/dev/install build containers
+	$(CARGO) build --release -p picket-agent -p picket-tests --bins
+	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-containers
 
 packages: ## DEB, RPM and static tarball, in target/package/
 	packaging/dev/install build package

@@ -28,6 +28,7 @@
 mod agent;
 pub mod bad_input;
 mod cluster;
+pub mod containers;
 pub mod demo;
 pub mod differential;
 pub mod exchange;

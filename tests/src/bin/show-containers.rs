@@ -1,0 +1,82 @@
+//! Measures what is promised of containers, one line a point: `show-containers [POINT...]`.
+
+#![allow(clippy::print_stderr, reason = "steps that take a minute are shown as they end")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use picket_tests::containers::{self, Kind};
+use picket_tests::show::{self, Point};
+use picket_tests::{Check, Finding};
+
+const POINTS: [Point; 6] = [
+    Point {
+        number: 1,
+        words: "a real bundle with the agent as process 1: fails, recovers, moves",
+        measure: bundle,
+    },
+    Point {
+        number: 2,
+        words: "10,000 orphans and 1,000 own children: no zombie, no status lost",
+        measure: reaping,
+    },
+    Point { number: 3, words: "a check against ocf:heartbeat:docker on the same engine", measure: cost },
+    Point { number: 3, words: "50 containers at 10 s on a busy machine", measure: load },
+    Point {
+        number: 5,
+        words: "dockerd stopped, restarted, hung, cut off: the right result",
+        measure: docker_faults,
+    },
+    Point {
+        number: 5,
+        words: "podman stopped, restarted, hung, cut off: the right result",
+        measure: podman_faults,
+    },
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<u8> = std::env::args().skip(1).filter_map(|number| number.parse().ok()).collect();
+    let points = POINTS.into_iter().filter(|point| wanted.is_empty() || wanted.contains(&point.number));
+    show::points(&points.collect::<Vec<_>>())
+}
+
+/// The steps of a point, for who wants to see them: not part of the lines.
+fn watch(check: &Check) {
+    eprintln!("{check}");
+}
+
+fn bundle() -> Result<Finding> {
+    let report = containers::bundle(2, &mut watch);
+    let Finding { figure, holds } = report.summary();
+    let times = ["container starts", "fails", "killed", "moved"].map(|step| report.figure(step).to_owned());
+    Ok(Finding { figure: format!("{figure}; {}", times.join("; ")), holds })
+}
+
+fn reaping() -> Result<Finding> {
+    let report = containers::reaping(1000);
+    let Finding { figure, holds } = report.summary();
+    Ok(Finding { figure: format!("{figure}; {}; {}", report.figure("lost"), report.figure("zombie")), holds })
+}
+
+fn cost() -> Result<Finding> {
+    let costs = containers::monitors()?;
+    let ratio = costs.heartbeat.cpu.as_secs_f64() / costs.picket.cpu.as_secs_f64().max(1e-6);
+    let figure = format!("picket {}; heartbeat {}; CPU ratio {ratio:.0}", costs.picket, costs.heartbeat);
+    Ok(Finding { figure, holds: ratio >= 50.0 })
+}
+
+fn load() -> Result<Finding> {
+    let loads = containers::load(50, Duration::from_secs(10), Duration::from_secs(60))?;
+    let words: Vec<_> = loads.iter().map(ToString::to_string).collect();
+    let holds = loads.first().is_some_and(|ours| ours.wrong == 0 && ours.late == 0 && ours.ended >= 250);
+    Ok(Finding { figure: words.join("; "), holds })
+}
+
+fn docker_faults() -> Result<Finding> {
+    Ok(containers::faults(Kind::Docker, &mut watch).summary())
+}
+
+fn podman_faults() -> Result<Finding> {
+    Ok(containers::faults(Kind::Podman, &mut watch).summary())
+}

@@ -1,0 +1,161 @@
+//! A real Pacemaker bundle whose containers have the static agent as process 1.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Engine, Kind, Part, Watch, root};
+use crate::cluster::Cluster;
+use crate::report::{Finding, Report};
+use crate::wait::wait_until;
+
+const IMAGE: &str = "picket-bundle:test";
+const CONTAINER: &str = "app-docker-0";
+const STATE: &str = "/run/resource-agents/Dummy-inside.state";
+const SOON: Duration = Duration::from_secs(90);
+
+struct Stage {
+    cluster: Cluster,
+    engines: Vec<Engine>,
+}
+
+type Step = (&'static str, fn(&Stage) -> Result<Finding>);
+
+const STEPS: [Step; 5] = [
+    ("the bundle's container starts, and its resource inside", starts),
+    ("the logs are where a bundle's logs are", logs),
+    ("the resource fails and is recovered inside", resource_fails),
+    ("the container is killed: restarted with its resource", container_killed),
+    ("moved to the other node", moved),
+];
+
+/// The steps on a cluster of `nodes`; the move needs two.
+pub fn bundle(nodes: usize, watch: Watch) -> Report {
+    let mut report = Report::default();
+    let mut stage = None;
+    report.step("a cluster with an engine on each node starts", || {
+        let cluster = Cluster::start(nodes)?;
+        let parts = [Part::Agent, Part::Shell, Part::ResourceAgents];
+        let image = root(cluster.network(), "bundle", &parts)?;
+        let engines: Vec<_> =
+            cluster.nodes().iter().map(|node| Engine::start(node, Kind::Docker)).collect::<Result<_>>()?;
+        for engine in &engines {
+            engine.import(&image, IMAGE)?;
+        }
+        let hosts: String =
+            cluster.nodes().iter().map(|node| format!("{} {}\n", node.address(), node.name())).collect();
+        for node in cluster.nodes() {
+            // A bundle with its host's network is reached by the host's name.
+            node.write("/etc/hosts", &format!("127.0.0.1 localhost\n{hosts}"))?;
+        }
+        let figure =
+            format!("{nodes} node(s), an image of the static agent, busybox and ocf:heartbeat:Dummy");
+        stage = Some(Stage { cluster, engines });
+        Ok(Finding::good(figure))
+    });
+    let Some(stage) = stage else { return report };
+    let count = if nodes > 1 { STEPS.len() } else { STEPS.len() - 1 };
+    for (name, step) in &STEPS[..count] {
+        let done = report.step(name, || step(&stage));
+        watch(report.checks.last().expect("a step adds a check"));
+        if !done {
+            return report;
+        }
+    }
+    report.step("nobody was fenced", || {
+        let record = stage.cluster.fencing().record();
+        let who: Vec<_> = record.iter().map(ToString::to_string).collect();
+        Ok(Finding { figure: format!("{} times {}", who.len(), who.join(", ")), holds: who.is_empty() })
+    });
+    report
+}
+
+impl Stage {
+    /// The engine of the node where the container runs.
+    fn engine(&self) -> Result<&Engine> {
+        let runs = |engine: &&Engine| {
+            engine.cli(&["ps", "-q", "--filter", "name=app-docker-0"]).is_ok_and(|id| !id.trim().is_empty())
+        };
+        self.engines.iter().find(runs).context("the container runs nowhere")
+    }
+
+    fn id(&self) -> Result<String> {
+        self.engine()?.cli(&["inspect", "--format", "{{.Id}}", CONTAINER])
+    }
+
+    fn runs(&self) -> Result<()> {
+        let what = "the resource runs inside";
+        self.cluster.wait(what, SOON, |status| status.node_of("inside", "Started") == Some("app-0")).map(drop)
+    }
+}
+
+fn starts(stage: &Stage) -> Result<Finding> {
+    let began = Instant::now();
+    stage.cluster.create(
+        "resources",
+        &format!(
+            r#"<bundle id="app">
+              <docker image="{IMAGE}" replicas="1"/>
+              <network control-port="3999"/>
+              <primitive id="inside" class="ocf" provider="heartbeat" type="Dummy">
+                <operations><op id="inside-monitor" name="monitor" interval="2s" timeout="20s"/></operations>
+              </primitive>
+            </bundle>"#
+        ),
+    )?;
+    stage.runs()?;
+    let took = began.elapsed();
+    let top = stage.engine()?.cli(&["top", CONTAINER, "-o", "pid,comm"])?;
+    ensure!(top.contains("pcmk-init"), "{top}");
+    Ok(Finding::good(format!("{:.1} s, process 1 is pcmk-init", took.as_secs_f64())))
+}
+
+fn logs(stage: &Stage) -> Result<Finding> {
+    let engine = stage.engine()?;
+    let path = engine.host.disk("/var/log/pacemaker/bundles/app-0/pcmk-init.log");
+    let file = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let stderr =
+        engine.host.check(&["sh", "-c", &format!("docker -H {} logs {CONTAINER} 2>&1", engine.address())])?;
+    let ready = "successfully started and accepting connections";
+    let holds = file.contains(ready) && stderr.contains(ready);
+    Ok(Finding {
+        figure: format!("{} lines in the file, {} on stderr", file.lines().count(), stderr.lines().count()),
+        holds,
+    })
+}
+
+fn resource_fails(stage: &Stage) -> Result<Finding> {
+    let (engine, id, began) = (stage.engine()?, stage.id()?, Instant::now());
+    engine.cli(&["exec", CONTAINER, "rm", STATE])?;
+    wait_until("the resource is recovered", SOON, || {
+        Ok(engine.cli(&["exec", CONTAINER, "test", "-e", STATE]).is_ok().then_some(()))
+    })?;
+    let took = began.elapsed();
+    stage.runs()?;
+    let failures = stage.cluster.status()?.failures;
+    let seen = failures.iter().any(|failure| failure.operation.starts_with("inside_monitor"));
+    let figure = format!("{:.1} s after its state file was removed, same container", took.as_secs_f64());
+    Ok(Finding { figure, holds: seen && id == stage.id()? })
+}
+
+fn container_killed(stage: &Stage) -> Result<Finding> {
+    let (id, began) = (stage.id()?, Instant::now());
+    stage.engine()?.cli(&["kill", CONTAINER])?;
+    let new =
+        wait_until("there is a new container", SOON, || Ok(Some(stage.id()?).filter(|new| *new != id)))?;
+    stage.runs()?;
+    stage.engine()?.cli(&["exec", CONTAINER, "test", "-e", STATE])?;
+    Ok(Finding { figure: format!("{:.1} s", began.elapsed().as_secs_f64()), holds: new != id })
+}
+
+fn moved(stage: &Stage) -> Result<Finding> {
+    let from = stage.engine()?.host.name().to_owned();
+    let began = Instant::now();
+    stage.cluster.run(&["crm_attribute", "--node", &from, "--name", "standby", "--update", "on"])?;
+    wait_until("the container runs on the other node", SOON, || {
+        Ok((stage.engine()?.host.name() != from).then_some(()))
+    })?;
+    stage.runs()?;
+    let to = stage.engine()?.host.name().to_owned();
+    Ok(Finding::good(format!("from {from} to {to} in {:.1} s", began.elapsed().as_secs_f64())))
+}

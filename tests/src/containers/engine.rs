@@ -1,0 +1,168 @@
+//! A real container engine on a host: Debian's dockerd or Podman's API service, with its own storage, socket and
+//! control groups, so that nothing of it is seen or left on the machine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::group::Group;
+use crate::host::Host;
+use crate::program::{Program, tail};
+use crate::wait::wait_until;
+
+const START: Duration = Duration::from_secs(30);
+
+/// An image is some 10 MB.
+const IMPORT: Duration = Duration::from_secs(60);
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `dockerd`.
+    Docker,
+    /// `podman system service`.
+    Podman,
+}
+
+impl Kind {
+    /// Its name in output and parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+
+    /// Its socket on the host, where it is by default.
+    pub fn socket(self) -> &'static str {
+        match self {
+            Self::Docker => "/run/docker.sock",
+            Self::Podman => "/run/podman/podman.sock",
+        }
+    }
+}
+
+/// An engine on a host; it starts again when the host boots.
+pub struct Engine {
+    /// Where it runs.
+    pub host: Arc<Host>,
+    /// Which it is.
+    pub kind: Kind,
+    // Emptied when this is dropped.
+    _group: Group,
+}
+
+impl Engine {
+    /// Starts one and waits until it answers.
+    pub fn start(host: &Arc<Host>, kind: Kind) -> Result<Self> {
+        let folder = folder(host)?;
+        let group = Group::new(&format!("{}-{}", host.name(), kind.name()));
+        host.enable(program(kind, &folder, group.name())?)?;
+        let engine = Self { host: Arc::clone(host), kind, _group: group };
+        engine.answers(START)?;
+        Ok(engine)
+    }
+
+    /// Waits until it answers.
+    pub fn answers(&self, deadline: Duration) -> Result<()> {
+        let what = format!("{} on {} answers", self.kind.name(), self.host.name());
+        let waited = wait_until(&what, deadline, || {
+            // The service is over: no use in waiting.
+            let alive = self.host.pid(self.kind.name());
+            Ok(match alive {
+                Err(error) => Some(Err(error)),
+                Ok(_) => self
+                    .host
+                    .run(&["docker", "-H", &self.address(), "ps"])?
+                    .status
+                    .success()
+                    .then_some(Ok(())),
+            })
+        });
+        waited.and_then(|inner| inner).with_context(|| tail(&self.host.output(self.kind.name())))
+    }
+
+    /// Ends the engine as its service manager would.
+    pub fn stop(&self) -> Result<()> {
+        self.host.stop(self.kind.name(), START).map(drop)
+    }
+
+    /// Starts it again after a stop. Does not wait.
+    pub fn start_again(&self) -> Result<()> {
+        self.host.start(&program(self.kind, &folder(&self.host)?, self._group.name())?).map(drop)
+    }
+
+    /// Its pid, on the machine.
+    pub fn pid(&self) -> Result<Pid> {
+        self.host.pid(self.kind.name())
+    }
+
+    /// Sends it a signal: SIGSTOP hangs it.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.pid()?;
+        // The nsenter above it stops itself when its child stops, and only goes on when it is told.
+        for pid in [pid, parent(pid)?] {
+            kill(pid, signal).with_context(|| format!("send {signal} to {}", self.kind.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command of docker's client against it.
+    pub fn cli(&self, arguments: &[&str]) -> Result<String> {
+        let address = self.address();
+        let command: Vec<&str> =
+            ["docker", "-H", &address].into_iter().chain(arguments.iter().copied()).collect();
+        self.host.check(&command)
+    }
+
+    /// Makes an image of a folder on the machine.
+    pub fn import(&self, root: &Path, image: &str) -> Result<()> {
+        let root = root.to_str().with_context(|| format!("{} is not UTF-8", root.display()))?;
+        let script = r#"tar -C "$1" -c . | docker -H "$2" import - "$3""#;
+        let output =
+            self.host.run_within(IMPORT, &["sh", "-c", script, "import", root, &self.address(), image])?;
+        if !output.status.success() {
+            bail!("import {image} from {root}: {}: {}", output.status, output.stderr.trim());
+        }
+        Ok(())
+    }
+
+    /// Its socket as an address.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.kind.socket())
+    }
+}
+
+fn parent(pid: Pid) -> Result<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let field = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+    Ok(Pid::from_raw(field.context("a parent")?.parse()?))
+}
+
+fn folder(host: &Host) -> Result<PathBuf> {
+    let output = host.output("engine");
+    Ok(output.parent().context("a host has a folder")?.to_owned())
+}
+
+fn program(kind: Kind, folder: &Path, group: &str) -> Result<Program> {
+    let folder = folder.to_str().with_context(|| format!("{} is not UTF-8", folder.display()))?;
+    let script = match kind {
+        // A pid file of the boot before names a stranger; /run is fresh, the storage is not.
+        Kind::Docker => format!(
+            "exec dockerd --data-root {folder}/docker --exec-root /run/docker --pidfile /run/docker.pid \
+             --host unix://{} --live-restore --cgroup-parent /{group}",
+            kind.socket()
+        ),
+        // runc, for crun refuses hybrid control groups.
+        Kind::Podman => format!(
+            "mkdir -p /run/podman; exec podman --root {folder}/podman --runroot /run/podman-state --runtime runc \
+             --cgroup-manager cgroupfs --events-backend file system service --time=0 unix://{}",
+            kind.socket()
+        ),
+    };
+    Ok(Program::new(kind.name(), &["sh", "-c", &script]))
+}

@@ -1,0 +1,112 @@
+//! Root file systems for images, made of what is on this machine: no registry is needed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, io};
+
+use anyhow::{Context, Result, bail};
+
+use crate::network::Network;
+
+/// What scripts in an image find, all of them busybox.
+const APPLETS: [&str; 40] = [
+    "[", "awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dirname", "echo", "env", "expr",
+    "false", "find", "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "printf", "ps",
+    "readlink", "rm", "sed", "seq", "sh", "sleep", "sort", "tail", "test", "touch", "tr", "true", "uname",
+    "wc", "which",
+];
+
+/// Parts an image is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    /// The static agent as `/usr/sbin/pacemaker-remoted`.
+    Agent,
+    /// busybox as a shell with its tools.
+    Shell,
+    /// Resource agents: `ocf:heartbeat:Dummy` with its library, and `ocf:test:exit`.
+    ResourceAgents,
+}
+
+/// An agent that ends as it is told, and leaves processes behind.
+const EXIT: &str = r#"#!/bin/sh
+n=${OCF_RESKEY_orphans:-0}
+while [ "$n" -gt 0 ]; do (sleep 0.05 >/dev/null 2>&1 </dev/null &); n=$((n - 1)); done
+echo "ocf-exit-reason:$OCF_RESKEY_word" >&2
+exit "$OCF_RESKEY_code"
+"#;
+
+/// Puts a root file system of these parts into the network's folder.
+pub fn root(network: &Network, name: &str, parts: &[Part]) -> Result<PathBuf> {
+    let root = network.scratch().folder().join(format!("image-{name}"));
+    for folder in ["etc/pacemaker", "proc", "run", "tmp", "usr/sbin", "var/log", "var/lib/pacemaker"] {
+        make(&root.join(folder))?;
+    }
+    for part in parts {
+        let made = match part {
+            Part::Agent => agent(&root),
+            Part::Shell => shell(&root),
+            Part::ResourceAgents => resource_agents(&root),
+        };
+        made.with_context(|| format!("put {part:?} into {}", root.display()))?;
+    }
+    Ok(root)
+}
+
+/// The static agent: `PICKET_STATIC_AGENT`, or what packaging/container/static has built.
+pub fn static_agent() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("PICKET_STATIC_AGENT") {
+        return Ok(path.into());
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/container/static");
+    let output = Command::new(&script).output().with_context(|| format!("run {}", script.display()))?;
+    if !output.status.success() {
+        bail!("{}: {}: {}", script.display(), output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("picket-agent"))
+}
+
+/// With the file that has libqb, and so the agent, put its sockets into the file system: abstract names belong to the
+/// network, and a bundle that has its host's meets the cluster's own daemons there.
+fn agent(root: &Path) -> Result<()> {
+    make(&root.join("etc/libqb"))?;
+    fs::write(root.join("etc/libqb/force-filesystem-sockets"), "")?;
+    copy(&static_agent()?, &root.join("usr/sbin/pacemaker-remoted"))
+}
+
+fn shell(root: &Path) -> Result<()> {
+    let bin = root.join("bin");
+    make(&bin)?;
+    copy(Path::new("/bin/busybox"), &bin.join("busybox"))?;
+    for applet in APPLETS {
+        symlink("busybox", bin.join(applet))?;
+    }
+    // Scripts name their tools in either place.
+    symlink("../bin", root.join("usr/bin"))?;
+    Ok(())
+}
+
+fn resource_agents(root: &Path) -> Result<()> {
+    let ocf = Path::new("/usr/lib/ocf");
+    for folder in ["resource.d/heartbeat", "lib/heartbeat", "resource.d/test"] {
+        make(&root.join("usr/lib/ocf").join(folder))?;
+    }
+    let library = fs::read_dir(ocf.join("lib/heartbeat"))?.collect::<io::Result<Vec<_>>>()?;
+    for file in library.iter().filter(|file| file.path().is_file()) {
+        copy(&file.path(), &root.join("usr/lib/ocf/lib/heartbeat").join(file.file_name()))?;
+    }
+    copy(&ocf.join("resource.d/heartbeat/Dummy"), &root.join("usr/lib/ocf/resource.d/heartbeat/Dummy"))?;
+    let exit = root.join("usr/lib/ocf/resource.d/test/exit");
+    fs::write(&exit, EXIT)?;
+    fs::set_permissions(&exit, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(drop).with_context(|| format!("copy {} to {}", from.display(), to.display()))
+}

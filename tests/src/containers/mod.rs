@@ -1,0 +1,42 @@
+//! Containers: real engines on hosts, the agent inside a container, containers as resources.
+
+mod bench;
+mod bundle;
+mod driver;
+mod engine;
+mod faults;
+mod group;
+mod image;
+mod reaping;
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use picket_agent::key::Key;
+
+pub use bench::{Load, load, monitors};
+pub use bundle::bundle;
+pub use driver::{Driver, Job};
+pub use engine::{Engine, Kind};
+pub use faults::faults;
+pub use image::{Part, root, static_agent};
+pub use reaping::reaping;
+
+use crate::host::Host;
+use crate::report::Check;
+use crate::wait::wait_until;
+
+/// Who is told of each step as it ends.
+pub type Watch<'a> = &'a mut dyn FnMut(&Check);
+
+const PORT: u16 = 3121;
+
+/// A driver of the agent on a host, as soon as that listens.
+fn driver(host: &Arc<Host>) -> Result<Driver> {
+    wait_until("the agent listens", Duration::from_secs(20), || Ok(host.listens(PORT)?.then_some(())))?;
+    let key = Key::read(&host.disk("/etc/pacemaker/authkey"))?;
+    let stream = host.in_network(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))??;
+    Driver::open(stream, &key).context("connect to the agent")
+}

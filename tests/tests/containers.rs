@@ -1,0 +1,18 @@
+//! Containers, in short: `make show-containers` has the full figures.
+
+use picket_tests::Report;
+use picket_tests::containers::{Kind, faults, reaping};
+
+fn holds(report: &Report) {
+    assert!(report.holds(), "{:#?}", report.shortfalls());
+}
+
+#[test]
+fn process_1_loses_no_exit_status_and_leaves_no_zombie() {
+    holds(&reaping(100));
+}
+
+#[test]
+fn an_engine_that_is_away_is_no_container_that_is_not_running() {
+    holds(&faults(Kind::Docker, &mut |_| ()));
+}
