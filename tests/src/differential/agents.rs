@@ -21,6 +21,7 @@ pub(crate) fn install(host: &Host) -> Result<()> {
     host.check(&["chmod", "755", &format!("{PROVIDER}/NoShebang")])?;
     host.check(&["mkdir", &format!("{PROVIDER}/Folder")])?;
     host.write("/etc/init.d/picket-lsb", include_str!("lsb.sh"))?;
+    host.write("/etc/init.d/picket-not-executable", "exit 0\n")?;
     clean(host)
 }
 

@@ -109,10 +109,10 @@ pub const KNOWN: &[Known] = &[
         why: "2.1 blocks until the killed agent is gone and attaches what it had written; picket-agent answers at once",
     },
     Known {
-        scope: Scope::In(UNABLE),
-        field: "lrmd_rsc_output",
-        values: Values::Is(Some("ocf-exit-reason:Child process was unable to execute file\\n"), None),
-        why: "the executor's own words passed off as the agent's output; the same is in the exit reason",
+        scope: Scope::In(&["lsb-not-executable"]),
+        field: "lrmd_rsc_exit_reason",
+        values: Values::New,
+        why: "2.1 says nothing of why an init script did not run",
     },
     Known {
         scope: Scope::In(UNABLE),
@@ -191,6 +191,21 @@ pub const KNOWN: &[Known] = &[
         field: "value",
         values: Values::Is(Some("without goodbye"), Some("with goodbye")),
         why: "picket-agent says goodbye (close_notify) before it ends; the original just ends",
+    },
+    Known {
+        scope: Scope::In(&["systemd-without-bus"]),
+        field: "lrmd_exec_rc",
+        values: Values::Is(Some("1"), Some("3")),
+        why: "an action that units do not have needs no bus to be refused",
+    },
+    Known {
+        scope: Scope::In(&["systemd-without-bus"]),
+        field: "lrmd_rsc_exit_reason",
+        values: Values::Is(
+            Some("No DBus connection"),
+            Some("Action promote not implemented for systemd resources"),
+        ),
+        why: "the reason to it",
     },
     Known {
         scope: Scope::In(&["terminated-with-cluster"]),

@@ -105,10 +105,13 @@ fn normalize(element: &Element, name: &str, value: &str, base: i64) -> String {
     }
 }
 
-/// Whether an operation's agent could not be started.
+/// Whether an operation ended in an error of the executor, not of its agent.
 fn found_no_process(element: &Element) -> bool {
+    let status = element.attr("lrmd_exec_op_status").and_then(leading_int).unwrap_or(0);
     let reason = element.attr("lrmd_rsc_exit_reason").unwrap_or_default();
-    element.attr("lrmd_exec_op_status") == Some("7") || reason.contains("nable to")
+    // 1 is cancelled, 2 is timed out: there the time says something. Return code 4 is all that the original says of
+    // an init script that cannot be executed.
+    status > 2 || reason.contains("nable to") || element.attr("lrmd_exec_rc") == Some("4")
 }
 
 fn relative(id: i64, base: i64) -> String {

@@ -54,5 +54,5 @@ fn timeout_then_next(s: &mut Session<'_>) {
 fn timeout_of_lsb(s: &mut Session<'_>) {
     s.register_as("r1", "lsb", None, "/run/picket-test/slow");
     s.put("slow", "#!/bin/sh\necho slow; sleep 20\n");
-    s.run(&op("r1", "monitor").within(700)).run(&op("r1", "stop").within(700));
+    s.run(&op("r1", "monitor").within(300)).run(&op("r1", "stop").within(300));
 }

@@ -16,8 +16,9 @@ pub(super) const SEQUENCES: &[Sequence] = &[
 
 fn serial_per_resource(s: &mut Session<'_>) {
     s.register("r1", "Script");
-    for action in ["start", "monitor", "notify", "monitor", "stop"] {
-        s.exec(&op("r1", action).doing("sleep 0.05"));
+    s.exec(&op("r1", "start").doing("sleep 1.2"));
+    for action in ["monitor", "notify", "monitor", "stop"] {
+        s.exec(&op("r1", action));
     }
     s.hear(5).show("r1.runs");
 }

@@ -72,15 +72,12 @@ fn two_of_a_resource(s: &mut Session<'_>) {
     s.cancel("r1", "monitor", 300).cancel("r1", "status", 300).cancel("r1", "monitor", 400);
 }
 
-/// A re-run that is due waits until the one-shot operation has ended.
+/// A re-run that is due waits until the one-shot operation has ended, and comes right behind it.
 fn waits_for_one_shot(s: &mut Session<'_>) {
     s.register("r1", "Script");
-    s.run(&op("r1", "monitor").every(200).options(0).doing("echo monitor >>/run/picket-test/order; exit 0"));
-    s.exec(
-        &op("r1", "start")
-            .doing("f=/run/picket-test/order; echo begin >>$f; sleep 1.2; echo end >>$f; : >$f.done"),
-    );
-    s.wait_for_file("order.done", true).cancel("r1", "monitor", 200).listen(200);
+    s.run(&op("r1", "monitor").every(800).options(0).doing("echo monitor >>/run/picket-test/order; exit 0"));
+    s.exec(&op("r1", "start").doing("f=/run/picket-test/order; echo begin >>$f; sleep 1.5; echo end >>$f"));
+    s.hear(2).cancel("r1", "monitor", 800).listen(200);
     s.look("nothing between begin and end", "sed -n '/begin/,/end/p' /run/picket-test/order");
 }
 
@@ -148,7 +145,7 @@ fn duplicate_by_other_case(s: &mut Session<'_>) {
 fn odd_interval(s: &mut Session<'_>) {
     s.register("r1", "Script");
     s.say(
-        r#"<lrmd_command t="lrmd" lrmd_op="lrmd_rsc_exec" lrmd_callopt="4" lrmd_remote_msg_id="70" lrmd_remote_msg_type="request"><lrmd_calldata><lrmd_rsc lrmd_rsc_id="r1" lrmd_rsc_action="monitor" lrmd_rsc_interval="60000ms" lrmd_timeout="20s"><attributes/></lrmd_rsc></lrmd_calldata></lrmd_command>"#,
+        r#"<lrmd_command t="lrmd" lrmd_op="lrmd_rsc_exec" lrmd_callopt="4" lrmd_remote_msg_id="70" lrmd_remote_msg_type="request"><lrmd_calldata><lrmd_rsc lrmd_rsc_id="r1" lrmd_rsc_action="monitor" lrmd_rsc_interval="60000ms" lrmd_timeout="5000ms"><attributes/></lrmd_rsc></lrmd_calldata></lrmd_command>"#,
     );
     s.listen(1_000).cancel("r1", "monitor", 60_000);
 }

@@ -23,6 +23,7 @@ pub(super) const SEQUENCES: &[Sequence] = &[
     Sequence::new("lsb-status-codes", lsb_status_codes),
     Sequence::new("lsb-other-codes", lsb_other_codes),
     Sequence::new("lsb-absent", lsb_absent),
+    Sequence::new("lsb-not-executable", lsb_not_executable),
     Sequence::new("service-is-lsb", service_is_lsb),
     Sequence::new("systemd-without-bus", systemd_without_bus),
 ];
@@ -160,6 +161,12 @@ fn lsb_absent(s: &mut Session<'_>) {
     for rsc in ["r1", "r2", "r3"] {
         s.run(&op(rsc, "monitor")).run(&op(rsc, "start")).run(&op(rsc, "stop"));
     }
+}
+
+fn lsb_not_executable(s: &mut Session<'_>) {
+    s.register_as("r1", "lsb", None, "picket-not-executable");
+    s.register_as("r2", "service", None, "picket-not-executable");
+    s.run(&op("r1", "monitor")).run(&op("r1", "start")).run(&op("r1", "stop")).run(&op("r2", "start"));
 }
 
 fn service_is_lsb(s: &mut Session<'_>) {
