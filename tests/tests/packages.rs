@@ -2,7 +2,7 @@
 //! `make show-packages`, because building them takes minutes; the rest needs nothing.
 
 use picket_tests::Report;
-use picket_tests::packages::{Packages, deb, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, deb, document, migration, rpm, size, unit};
 
 #[track_caller]
 fn holds(report: &Report) {
@@ -19,6 +19,16 @@ fn systemd_has_no_complaint_about_the_unit() {
 fn the_unit_exposes_no_more_than_the_original() {
     let finding = unit::exposure().unwrap();
     assert!(finding.holds, "{}", finding.figure);
+}
+
+#[test]
+fn every_message_in_the_troubleshooting_document_is_the_agents() {
+    assert_eq!(document::unknown_messages().unwrap(), [""; 0]);
+}
+
+#[test]
+fn every_limit_and_measure_in_the_specification_exists() {
+    assert_eq!(document::unknown_measures().unwrap(), [""; 0]);
 }
 
 #[test]
@@ -51,4 +61,16 @@ fn an_empty_root_needs_less_for_ours() {
 #[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
 fn a_guest_migrates_under_a_running_cluster_by_the_document() {
     holds(&migration::follow(&Packages::find().unwrap(), migration::MOVING));
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn the_readme_makes_a_guest() {
+    holds(&migration::follow_readme(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn services_survive_upgrade_restart_watchdog_and_stop_of_the_agent() {
+    holds(&unit::life(&Packages::find().unwrap()));
 }

@@ -7,7 +7,7 @@ use picket_tests::Finding;
 use picket_tests::packages::{Packages, deb, migration, rpm, size, unit};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 7] = [
+const POINTS: [Point; 9] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -27,6 +27,12 @@ const POINTS: [Point; 7] = [
     Point { number: 5, words: "systemd-analyze security", measure: unit::exposure },
     Point { number: 6, words: "lintian finds no error", measure: linted },
     Point { number: 7, words: "cost on an empty root", measure: cost },
+    Point { number: 8, words: "every command of the README makes a guest", measure: readme },
+    Point {
+        number: 9,
+        words: "services survive upgrade, restart, watchdog and stop of the agent",
+        measure: survival,
+    },
 ];
 
 fn debs() -> Result<Finding> {
@@ -39,6 +45,14 @@ fn rpms() -> Result<Finding> {
 
 fn migrated() -> Result<Finding> {
     Ok(migration::follow(&Packages::find()?, migration::MOVING).summary())
+}
+
+fn readme() -> Result<Finding> {
+    Ok(migration::follow_readme(&Packages::find()?).summary())
+}
+
+fn survival() -> Result<Finding> {
+    Ok(unit::life(&Packages::find()?).summary())
 }
 
 fn linted() -> Result<Finding> {

@@ -1,5 +1,12 @@
 //! Commands out of documents, so that what they say is what is tested.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use super::checkout;
+
 /// One command of a document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
@@ -58,6 +65,59 @@ pub fn section(text: &str, heading: &str) -> Vec<Step> {
         }
     }
     steps(&lines)
+}
+
+/// The messages that `docs/troubleshooting.md` explains and that the agent's sources do not contain.
+pub fn unknown_messages() -> Result<Vec<String>> {
+    let text = read("docs/troubleshooting.md")?;
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let messages: Vec<_> = rows.map(|(message, _)| message.to_owned()).collect();
+    ensure!(messages.len() > 10, "the table of messages has {} rows", messages.len());
+    let mut sources = String::new();
+    gather(&checkout().join("agent/src"), &mut sources)?;
+    Ok(messages.into_iter().filter(|message| !sources.contains(message)).collect())
+}
+
+/// The files, limits and Makefile targets that `SPECIFICATION.md` names and that do not exist.
+pub fn unknown_measures() -> Result<Vec<String>> {
+    let text = read("SPECIFICATION.md")?;
+    let makefile = read("Makefile")?;
+    let mut unknown = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        // A limit is followed by its place.
+        let quoted: Vec<_> = line.split('`').skip(1).step_by(2).collect();
+        for (name, next) in quoted.iter().zip(quoted.iter().skip(1).chain(&[""])) {
+            let is_constant =
+                name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            let missing = match name.strip_prefix("make ") {
+                Some(target) => !makefile.contains(&format!("\n{target}: ")),
+                None if name.contains('/') => !checkout().join(name).exists(),
+                None if is_constant && next.contains('/') => !read(next)?.contains(&format!("const {name}:")),
+                None => false,
+            };
+            if missing {
+                unknown.push((*name).to_owned());
+            }
+        }
+    }
+    Ok(unknown)
+}
+
+/// The text of a file of the checkout.
+pub(super) fn read(path: &str) -> Result<String> {
+    fs::read_to_string(checkout().join(path)).with_context(|| format!("read {path}"))
+}
+
+fn gather(folder: &Path, text: &mut String) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            gather(&path, text)?;
+        } else {
+            *text += &fs::read_to_string(&path)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -64,8 +64,9 @@ impl Machine {
     /// Runs a shell script on it, as root in the root's home.
     pub fn sh(&self, script: &str) -> Result<Output> {
         Command::new("nsenter")
-            .args(["--target", &self.running.init.to_string(), "--all", "--wd=/root", "--"])
-            .args(["timeout", "--kill-after=1", "120", "sh", "-c", script])
+            .args(["--target", &self.running.init.to_string(), "--all", "--wd=/", "--"])
+            .args(["timeout", "--kill-after=1", "120"])
+            .args(["sh", "-c", &format!("cd /root && {{ {script}\n}}")])
             .env_clear()
             .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C"), ("HOME", "/root")])
             .env("DEBIAN_FRONTEND", "noninteractive")

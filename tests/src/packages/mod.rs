@@ -11,6 +11,7 @@ pub mod migration;
 pub mod root;
 pub mod rpm;
 pub mod size;
+mod stage;
 pub mod unit;
 
 use std::fs;
