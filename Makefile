@@ -31,7 +31,7 @@ test: lint ## what CI runs
 	packaging/dev/original >/dev/null
 	packaging/dev/systemd-root >/dev/null
 	$(CARGO) build --workspace --bins
-	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(CARGO) test --workspace
+	PICKET_STATIC_AGENT=$$(PICKET_PROFILE=dev packaging/container/static)/picket-agent $(CARGO) test --workspace
 	$(BIN)/demo
 
 lint: ## formatting, clippy, licenses and duplicate dependencies

@@ -193,21 +193,6 @@ pub const KNOWN: &[Known] = &[
         why: "picket-agent says goodbye (close_notify) before it ends; the original just ends",
     },
     Known {
-        scope: Scope::In(&["systemd-without-bus"]),
-        field: "lrmd_exec_rc",
-        values: Values::Is(Some("1"), Some("3")),
-        why: "an action that units do not have needs no bus to be refused",
-    },
-    Known {
-        scope: Scope::In(&["systemd-without-bus"]),
-        field: "lrmd_rsc_exit_reason",
-        values: Values::Is(
-            Some("No DBus connection"),
-            Some("Action promote not implemented for systemd resources"),
-        ),
-        why: "the reason to it",
-    },
-    Known {
         scope: Scope::In(&["terminated-with-cluster"]),
         field: WHOLE_ENTRY,
         values: Values::Any,
