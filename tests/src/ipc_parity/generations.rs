@@ -11,7 +11,7 @@ use crate::agent::Agent;
 use crate::local;
 use crate::report::Finding;
 
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 10;
 
 const ATTRIBUTE: &str = r#"<query t="attrd" src="local-client" attr_name="level" task="query"/>"#;
 const WHOLE_CIB: &str = r#"<cib_command t="cib" cib_op="cib_query" cib_callid="1" cib_callopt="4352"/>"#;
