@@ -10,12 +10,13 @@ use picket_tests::containers::{self, Kind};
 use picket_tests::show::{self, Point};
 use picket_tests::{Check, Finding};
 
-const POINTS: [Point; 6] = [
+const POINTS: [Point; 7] = [
     Point {
         number: 1,
         words: "a real bundle with the agent as process 1: fails, recovers, moves",
         measure: bundle,
     },
+    Point { number: 1, words: "the same bundle with its host's network", measure: host_bundle },
     Point {
         number: 2,
         words: "10,000 orphans and 1,000 own children: no zombie, no status lost",
@@ -47,10 +48,14 @@ fn watch(check: &Check) {
 }
 
 fn bundle() -> Result<Finding> {
-    let report = containers::bundle(2, &mut watch);
+    let report = containers::bundle(2, None, &mut watch);
     let Finding { figure, holds } = report.summary();
     let times = ["container starts", "fails", "killed", "moved"].map(|step| report.figure(step).to_owned());
     Ok(Finding { figure: format!("{figure}; {}", times.join("; ")), holds })
+}
+
+fn host_bundle() -> Result<Finding> {
+    Ok(containers::bundle(1, Some("host"), &mut watch).summary())
 }
 
 fn reaping() -> Result<Finding> {

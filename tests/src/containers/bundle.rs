@@ -15,6 +15,8 @@ const STATE: &str = "/run/resource-agents/Dummy-inside.state";
 const SOON: Duration = Duration::from_secs(90);
 
 struct Stage {
+    /// The `network` of the bundle, where it is not the engine's default.
+    network: Option<&'static str>,
     cluster: Cluster,
     engines: Vec<Engine>,
 }
@@ -29,8 +31,9 @@ const STEPS: [Step; 5] = [
     ("moved to the other node", moved),
 ];
 
-/// The steps on a cluster of `nodes`; the move needs two.
-pub fn bundle(nodes: usize, watch: Watch) -> Report {
+/// The steps on a cluster of `nodes`; the move needs two. With the network `host` the container meets the abstract
+/// sockets of the cluster's own daemons.
+pub fn bundle(nodes: usize, network: Option<&'static str>, watch: Watch) -> Report {
     let mut report = Report::default();
     let mut stage = None;
     report.step("a cluster with an engine on each node starts", || {
@@ -50,7 +53,7 @@ pub fn bundle(nodes: usize, watch: Watch) -> Report {
         }
         let figure =
             format!("{nodes} node(s), an image of the static agent, busybox and ocf:heartbeat:Dummy");
-        stage = Some(Stage { cluster, engines });
+        stage = Some(Stage { network, cluster, engines });
         Ok(Finding::good(figure))
     });
     let Some(stage) = stage else { return report };
@@ -91,11 +94,12 @@ impl Stage {
 
 fn starts(stage: &Stage) -> Result<Finding> {
     let began = Instant::now();
+    let network = stage.network.map(|network| format!(" network=\"{network}\"")).unwrap_or_default();
     stage.cluster.create(
         "resources",
         &format!(
             r#"<bundle id="app">
-              <docker image="{IMAGE}" replicas="1"/>
+              <docker image="{IMAGE}" replicas="1"{network}/>
               <network control-port="3999"/>
               <primitive id="inside" class="ocf" provider="heartbeat" type="Dummy">
                 <operations><op id="inside-monitor" name="monitor" interval="2s" timeout="20s"/></operations>
