@@ -48,8 +48,8 @@ bench: ## request/reply times of the original and of picket-agent, in one run
 show-cluster: ## measure every promise of the cluster slice, one line a point
 	packaging/dev/install build cluster
 	packaging/dev/original >/dev/null
-	$(CARGO) build --release -p picket-agent -p picket-tests --bins
-	$(TARGET)/release/show-cluster
+	$(CARGO) build -p picket-agent -p picket-tests --bins
+	$(BIN)/show-cluster
 
 fuzz: ## throw random bytes at the parsers for a minute; needs a nightly toolchain
 	cargo-fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked --debug --root $(TOOLS)
