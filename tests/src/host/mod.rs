@@ -210,7 +210,9 @@ impl Host {
     /// Reads a file as programs on the host see it.
     pub fn read(&self, path: &str) -> Result<String> {
         let outside = self.seen_from_outside(path)?;
-        fs::read_to_string(&outside).with_context(|| format!("read {path} on {}", self.name))
+        let bytes = fs::read(&outside).with_context(|| format!("read {path} on {}", self.name))?;
+        // The original writes bytes into its log that are not UTF-8.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Writes a file with mode 0644 (0755 for a script), with its directories.

@@ -18,7 +18,11 @@ use crate::peer::Peer;
 use crate::wait::wait_until;
 
 const BUG: &str = "2.1.5 exits right after it has asked, fixed in 2.1.6";
-const INIT: Shown = Shown::Missing("the agent as PID 1 of a container is not built yet");
+const INIT: Shown =
+    Shown::Test("tests/tests/containers.rs", "process_1_loses_no_exit_status_and_leaves_no_zombie");
+const INIT_ENVIRONMENT: Shown =
+    Shown::Test("agent/src/init/environment.rs", "assignments_are_read_as_the_original_reads_them");
+const BUNDLE: Shown = Shown::Test("tests/src/containers/bundle.rs", "bundle");
 
 pub(super) const TABLE: &[Behavior] = &[
     Behavior::both(92, "SIGTERM without a cluster: exit 0 within 1 s", no_cluster).costs(Cost::Agent),
@@ -36,8 +40,8 @@ pub(super) const TABLE: &[Behavior] = &[
     Behavior::both(99, "--help, --version, an unknown option: exit 0, 0, 64", options).costs(Cost::Agent),
     Behavior::both(100, "the log: ready line, owner, mode", log),
     Behavior::other(101, "as PID 1: reaps, forwards the exit code", INIT),
-    Behavior::other(102, "pcmk-init.env", INIT),
-    Behavior::other(103, "in a bundle's container", INIT),
+    Behavior::other(102, "pcmk-init.env", INIT_ENVIRONMENT),
+    Behavior::other(103, "in a bundle's container", BUNDLE),
 ];
 
 fn no_cluster(bench: &Bench) -> Result<String> {
@@ -138,7 +142,7 @@ fn options(bench: &Bench) -> Result<String> {
 
 fn log(bench: &Bench) -> Result<String> {
     let peer = bench.peer()?;
-    let text = fs::read_to_string(&peer.log)?;
+    let text = String::from_utf8_lossy(&fs::read(&peer.log)?).into_owned();
     ensure!(text.contains("successfully started and accepting connections"), "{text}");
     let meta = fs::metadata(&peer.log)?;
     let user = User::from_name("hacluster")?.context("no user hacluster")?;

@@ -56,7 +56,7 @@ fn other_port(bench: &Bench) -> Result<String> {
 
 fn bad_port(bench: &Bench) -> Result<String> {
     let peer = bench.launch(&[], &[("PCMK_remote_port", "70000")], 3121)?;
-    let log = std::fs::read_to_string(&peer.log)?;
+    let log = String::from_utf8_lossy(&std::fs::read(&peer.log)?).into_owned();
     let line = log.lines().find(|line| line.contains("70000")).context("the log does not name the value")?;
     ensure!(line.contains("warning:"), "no warning: {line}");
     Ok(line.rsplit_once("warning: ").map_or(line, |(_, words)| words).to_owned())
