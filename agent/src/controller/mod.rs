@@ -156,9 +156,12 @@ mod tests {
     use picket_proto::frame::Frame;
 
     fn key() -> Key {
-        let path = std::env::temp_dir().join(format!("picket-controller-{}", std::process::id()));
+        let name = format!("picket-controller-{}", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
         std::fs::write(&path, [7; 4096]).unwrap();
-        Key::read(&path).unwrap()
+        let key = Key::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        key
     }
 
     fn poke_notification(call_id: i64) -> String {
