@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use crate::agent::Agent;
 use crate::host::Host;
 use crate::network::Network;
+use crate::program::Program;
 use crate::wait::wait_until;
 
 /// The original computes Diffie-Hellman parameters first; on a busy machine that takes a while.
@@ -56,8 +57,19 @@ impl Peer {
             Some((_, port)) => port.parse().with_context(|| format!("PCMK_remote_port '{port}'"))?,
             None => PORT,
         };
-        host.start(&agent.program(environment)?)?;
-        wait_until(&format!("{} agent listens on port {port}", agent.name()), START, || {
+        Self::start_program(network, host, agent, &agent.program(environment)?, (port, START))
+    }
+
+    /// The same with a program that may have arguments, and is to listen on a port within a limit.
+    pub(crate) fn start_program(
+        network: &Arc<Network>,
+        host: &Arc<Host>,
+        agent: Agent,
+        program: &Program,
+        (port, limit): (u16, Duration),
+    ) -> Result<Self> {
+        host.start(program)?;
+        wait_until(&format!("{} agent listens on port {port}", agent.name()), limit, || {
             // An agent that gave up says why, at once.
             Ok(match host.pid("agent") {
                 Err(e) => Some(Err(e)),

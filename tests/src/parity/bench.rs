@@ -15,7 +15,6 @@ use crate::network::Network;
 use crate::parity::client::Client;
 use crate::peer::Peer;
 use crate::program::Output;
-use crate::wait::wait_until;
 
 const PORT: u16 = 3121;
 
@@ -85,21 +84,7 @@ impl Bench {
     ) -> Result<Peer> {
         let mut program = self.agent.program(environment)?;
         program.command.extend(arguments.iter().map(ToString::to_string));
-        host.start(&program)?;
-        wait_until(&format!("{} agent listens on port {port}", self.agent.name()), START, || {
-            Ok(match host.pid("agent") {
-                Err(e) => Some(Err(e)),
-                Ok(_) => host.listens(port)?.then_some(Ok(())),
-            })
-        })??;
-        Ok(Peer {
-            addr: (host.address(), port).into(),
-            host: Arc::clone(host),
-            network: Arc::clone(network),
-            key: host.disk("/etc/pacemaker/authkey"),
-            log: host.disk(Agent::LOG),
-            output: host.output("agent"),
-        })
+        Peer::start_program(network, host, self.agent, &program, (port, START))
     }
 
     /// Runs the agent to its end, which has to come by itself.
