@@ -95,14 +95,22 @@ pub(super) fn answer(host: &Host, line: &str) -> Result<Answer> {
     })
 }
 
-/// The attribute manager lists nodes in no order.
+/// The attribute manager lists nodes in no order, and the status section has its parts in the order in which the
+/// cluster's daemons happened to write them.
 fn sorted(text: String) -> String {
-    if !text.lines().all(|line| line.starts_with("name=\"")) {
-        return text;
+    if text.lines().all(|line| line.starts_with("name=\"")) {
+        return sorted_lines(&text).join("\n");
     }
+    match text.split_once("<status>") {
+        Some((before, status)) => format!("{before}<status>{}", sorted_lines(status).join("\n")),
+        None => text,
+    }
+}
+
+fn sorted_lines(text: &str) -> Vec<&str> {
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
-    lines.join("\n")
+    lines
 }
 
 /// XML attributes that say when or in which order something happened, or a checksum of that.
@@ -170,7 +178,16 @@ fn is_checksum(word: &str) -> bool {
 
 #[expect(clippy::print_stderr, reason = "what differs is too long for a finding")]
 fn tell(line: &str, expected: &Answer, found: &Answer) {
-    eprintln!("$ {line}\n--- original: {expected:#?}\n--- picket: {found:#?}");
+    eprintln!("$ {line}\n--- original: {:?}\n--- picket: {:?}", expected.status, found.status);
+    for (expected, found) in [(&expected.stdout, &found.stdout), (&expected.stderr, &found.stderr)] {
+        only(expected, found).for_each(|line| eprintln!("-{line}"));
+        only(found, expected).for_each(|line| eprintln!("+{line}"));
+    }
+}
+
+/// The lines of a text that the other lacks.
+fn only<'a>(text: &'a str, other: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter(|line| !other.lines().any(|theirs| theirs == *line))
 }
 
 #[cfg(test)]
@@ -181,6 +198,15 @@ mod tests {
     fn what_passes_is_blanked_and_what_lasts_stays() {
         assert_eq!(lasting("at 12:34:56 in 17ms 12:34 call=5,"), "at * in * 12:34 call=*,");
         assert_eq!(lasting(r#"<cib epoch="7" id="7" time="x">"#), r#"<cib epoch="*" id="7" time="*">"#);
+    }
+
+    #[test]
+    fn the_order_within_the_status_section_does_not_matter() {
+        let one = "<cib>\n<a/>\n<b/>\n<status>\n<lrm/>\n<x/>\n</status>";
+        let two = "<cib>\n<a/>\n<b/>\n<status>\n<x/>\n<lrm/>\n</status>";
+        let other = "<cib>\n<b/>\n<a/>\n<status>\n<lrm/>\n<x/>\n</status>";
+        assert_eq!(sorted(one.to_owned()), sorted(two.to_owned()));
+        assert_ne!(sorted(one.to_owned()), sorted(other.to_owned()));
     }
 
     #[test]
