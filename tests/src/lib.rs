@@ -42,6 +42,7 @@ mod network;
 pub mod packages;
 pub mod parity;
 mod peer;
+pub mod pki;
 mod program;
 mod report;
 pub mod scenario;

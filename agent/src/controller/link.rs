@@ -11,7 +11,8 @@ use crate::controller::{ControllerError, REPLY_LIMIT};
 use crate::key::Key;
 use crate::wire::message::{Receiver, WireError, send};
 use crate::wire::socket::{Liveness, Socket, Tuning};
-use crate::wire::tls::{self, Role, Tls, TlsError};
+use crate::wire::tls::{self, Role, TlsError};
+use crate::wire::{Secure, x509};
 
 /// How long an orderly close may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -27,12 +28,33 @@ pub enum Arrival {
     Text(String),
 }
 
+/// What we prove to an agent.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// That we know the cluster's key.
+    Key(&'a Key),
+    /// That its CA vouches for us.
+    Certificate(&'a x509::Identity),
+}
+
+impl<'a> From<&'a Key> for Proof<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl<'a> From<&'a x509::Identity> for Proof<'a> {
+    fn from(identity: &'a x509::Identity) -> Self {
+        Self::Certificate(identity)
+    }
+}
+
 /// A connection to an agent after the TLS handshake. Dropping it closes the TCP connection without TLS's
 /// close_notify, as a crashing peer does.
 #[derive(Debug)]
 pub struct Link {
-    reader: Receiver<ReadHalf<Tls>>,
-    writer: WriteHalf<Tls>,
+    reader: Receiver<ReadHalf<Secure>>,
+    writer: WriteHalf<Secure>,
     last_frame: u64,
 }
 
@@ -44,13 +66,19 @@ impl Link {
     /// [`TlsError`].
     pub async fn open(
         stream: TcpStream,
-        key: &Key,
+        proof: impl Into<Proof<'_>>,
         role: Role,
         tuning: Tuning,
         limit: Duration,
     ) -> Result<Self, TlsError> {
         let socket = Socket::new(stream, tuning, Liveness::default()).map_err(|_| TlsError::Closed)?;
-        let (reader, writer) = tokio::io::split(tls::connect(socket, key, role, limit).await?);
+        let secure = match proof.into() {
+            Proof::Key(key) => Secure::Psk(tls::connect(socket, key, role, limit).await?),
+            Proof::Certificate(identity) => {
+                Secure::X509(Box::new(identity.connect(socket, role, limit).await?))
+            }
+        };
+        let (reader, writer) = tokio::io::split(secure);
         Ok(Self { reader: Receiver::new(reader), writer, last_frame: 0 })
     }
 

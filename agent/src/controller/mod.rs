@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use dial::{DialError, dial};
 pub use error::ControllerError;
-pub use link::{Arrival, Link};
+pub use link::{Arrival, Link, Proof};
 
 /// How long the real controller waits for a reply before it closes the connection.
 pub const REPLY_LIMIT: Duration = Duration::from_secs(10);

@@ -38,7 +38,13 @@ impl AsyncRead for Secure {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Psk(tls) => Pin::new(tls).poll_read(cx, buf),
-            Self::X509(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::X509(tls) => Pin::new(tls).poll_read(cx, buf).map_err(|error| match error.kind() {
+                // The library's own words are for programmers.
+                io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "peer closed it without taking leave")
+                }
+                _ => error,
+            }),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::socket::{setsockopt, sockopt};
-use picket_agent::controller::{Arrival, Link};
+use picket_agent::controller::{Arrival, Link, Proof};
 use picket_agent::key::Key;
 use picket_agent::wire::socket::Tuning;
 use picket_agent::wire::tls::Role;
@@ -42,13 +42,15 @@ impl Client {
         Self::over(peer.connect()?, &Key::read(&peer.key)?)
     }
 
-    pub(super) fn over(stream: TcpStream, key: &Key) -> Result<Self> {
+    pub(super) fn over<'a>(stream: TcpStream, proof: impl Into<Proof<'a>>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tap = stream.try_clone()?;
         stream.set_nonblocking(true)?;
         let link = runtime.block_on(async {
             let stream = tokio::net::TcpStream::from_std(stream)?;
-            Ok::<_, anyhow::Error>(Link::open(stream, key, Role::Controller, Tuning::Prompt, PATIENCE).await?)
+            Ok::<_, anyhow::Error>(
+                Link::open(stream, proof, Role::Controller, Tuning::Prompt, PATIENCE).await?,
+            )
         })?;
         Ok(Self { link: Some(link), tap, runtime, last_id: 0, early: VecDeque::new() })
     }

@@ -3,10 +3,12 @@
 //! ```text
 //! conformance  every numbered behavior: who shows it, and the checks that do     (bench, client: one agent, no cluster)
 //! cluster      two nodes and three guests, and what administrators and fate do to them
+//! certificates who gets in with X.509, and what each refusal says
 //! load         hundreds of recurring operations: lateness, replies, processor time
 //! ```
 
 mod bench;
+pub mod certificates;
 mod client;
 pub mod cluster;
 pub mod conformance;

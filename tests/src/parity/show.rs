@@ -5,26 +5,31 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::agent::Agent;
+use crate::parity::certificates;
 use crate::parity::cluster;
 use crate::parity::conformance::{self, Verdict};
 use crate::parity::load::{self, Measured};
 use crate::report::{Check, Finding};
 use crate::show::Point;
+use crate::systemd;
 
 /// Everything; half an hour.
-pub const FULL: [Point; 6] = [
+pub const FULL: [Point; 8] = [
     Point { number: 1, words: "numbered behaviors", measure: || behaviors(true) },
+    Point { number: 2, words: "a real systemd and a scripted one", measure: units },
     Point { number: 3, words: "two nodes, three guests", measure: || cluster(Agent::Picket) },
     Point { number: 3, words: "agent killed and frozen, no fencing", measure: unfenced },
     Point { number: 3, words: "the same with the original", measure: original },
+    Point { number: 4, words: "X.509, our controller and strangers", measure: certificates },
     Point { number: 5, words: "300 operations at 10 s for 10 minutes", measure: || under_load(600) },
     Point { number: 5, words: "replies during a burst of results", measure: burst },
 ];
 
 /// The same in a few minutes.
-pub const SHORT: [Point; 4] = [
+pub const SHORT: [Point; 5] = [
     Point { number: 1, words: "numbered behaviors", measure: || behaviors(false) },
     Point { number: 3, words: "one node, two guests", measure: short_cluster },
+    Point { number: 4, words: "X.509, our controller and strangers", measure: certificates },
     Point { number: 5, words: "300 operations at 10 s for 20 s", measure: || under_load(20) },
     Point { number: 5, words: "replies during a burst of results", measure: burst },
 ];
@@ -67,6 +72,21 @@ fn short_cluster() -> Result<Finding> {
 /// Not judged: 2.1.5 exits at once where it should take leave, and its guest is fenced for it.
 fn original() -> Result<Finding> {
     Ok(Finding { holds: true, ..cluster(Agent::Original)? })
+}
+
+fn units() -> Result<Finding> {
+    let report = systemd::full(&mut |check: &Check| detail(check));
+    let Finding { figure, holds } = report.summary();
+    let storm = report.figure("no wrong answer");
+    let quick = report.figure("start plus stop");
+    Ok(Finding { figure: format!("{figure}; {storm}; {quick}"), holds })
+}
+
+fn certificates() -> Result<Finding> {
+    let report = certificates::all(&mut |check: &Check| detail(check));
+    let Finding { figure, holds } = report.summary();
+    let figure = format!("{figure}; {}", report.figure("each in its own words"));
+    Ok(Finding { figure, holds })
 }
 
 fn under_load(seconds: u64) -> Result<Finding> {

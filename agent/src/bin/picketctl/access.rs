@@ -3,13 +3,13 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use picket_agent::controller::Controller;
-use picket_agent::key::Key;
 use picket_agent::wire::peek::Found;
 use picket_agent::wire::tls::Role;
 use picket_proto::reply::ReplyBody;
 use picket_proto::request::{CallOptions, Operation};
 use picket_proto::status::{AgentStatus, ClientStatus};
 
+use crate::credential::Credential;
 use crate::failure::Failure;
 use crate::target::Target;
 
@@ -26,8 +26,11 @@ const CONSEQUENCE: &str = "A cluster drops a node as soon as its agent tells it 
      resource fails, and the node is fenced or loses its resources.";
 
 /// Connects as an observer and asks a picket-agent for its account. The cluster does not notice.
-pub(crate) async fn observe(target: &Target, key: &Key) -> Result<(Controller, AgentStatus), Failure> {
-    let mut controller = target.open(key, Role::Observer).await?;
+pub(crate) async fn observe(
+    target: &Target,
+    credential: &Credential,
+) -> Result<(Controller, AgentStatus), Failure> {
+    let mut controller = target.open(credential, Role::Observer).await?;
     let reply = controller.call(Operation::PicketStatus, CallOptions::default()).await;
     let reply = reply.map_err(|cause| target.lost(cause))?;
     match reply.body {
@@ -44,10 +47,10 @@ pub(crate) async fn observe(target: &Target, key: &Key) -> Result<(Controller, A
 pub(crate) async fn register(target: &Target, takeover: bool) -> Result<Controller, Failure> {
     let stream = target.dial().await?;
     let peer = stream.peer_addr()?;
-    let key = target.key()?;
-    let mut controller = match target.peek(stream, &key).await? {
+    let credential = target.credential()?;
+    let mut controller = match target.peek(stream, &credential).await? {
         Found::Picket => {
-            let (controller, status) = observe(target, &key).await?;
+            let (controller, status) = observe(target, &credential).await?;
             let clusters: Vec<_> = status.providers().collect();
             if !clusters.is_empty() && !takeover {
                 return Err(in_use(target, &clusters));
@@ -58,7 +61,7 @@ pub(crate) async fn register(target: &Target, takeover: bool) -> Result<Controll
             if !takeover && let Some(doubt) = doubt(target, peer)? {
                 return Err(Failure::InUse(doubt));
             }
-            target.open(&key, Role::Controller).await?
+            target.open(&credential, Role::Controller).await?
         }
     };
     let name = format!("picketctl-{}", std::process::id());

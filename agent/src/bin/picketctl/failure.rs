@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use picket_agent::controller::{ControllerError, DialError};
 use picket_agent::key::KeyError;
 use picket_agent::wire::tls::TlsError;
+use picket_agent::wire::x509::X509Error;
 use picket_proto::errno::Rc;
 use thiserror::Error;
 
@@ -16,9 +17,9 @@ Exit codes:
   1..9, 190, 191, 193
             with 'run': the operation's OCF return code
   100       the command line makes no sense
-  101       no usable key
+  101       no usable key or certificate
   102       no connection: refused, no answer, unknown host
-  103       the agent has a different key
+  103       the agent has a different key, or one side does not accept the other's certificate
   104       what listens there is no agent
   105       the connection was lost, or the agent answered nonsense
   106       refused by picketctl: it would take the node away from a cluster
@@ -30,6 +31,12 @@ Exit codes:
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
+    /// Files that cannot be used.
+    #[error("{cause}")]
+    Certificate {
+        /// Which, and why.
+        cause: X509Error,
+    },
     /// The agent is in use, or may be.
     #[error("{0}")]
     InUse(String),
@@ -72,7 +79,7 @@ pub(crate) enum Failure {
         seconds: u64,
     },
     /// Something else listens there.
-    #[error("{target} answers, and is no Pacemaker Remote agent with a pre-shared key: {cause}")]
+    #[error("{target} answers, and is no Pacemaker Remote agent that works with what we have: {cause}")]
     NotAnAgent {
         /// Host and port.
         target: String,
@@ -103,6 +110,14 @@ pub(crate) enum Failure {
     /// This machine.
     #[error("{0}")]
     System(#[from] io::Error),
+    /// One side does not accept the other's certificate.
+    #[error("{target}: {cause}")]
+    WrongCertificate {
+        /// Host and port.
+        target: String,
+        /// Whose, and why.
+        cause: String,
+    },
     /// Our key is not the agent's.
     #[error(
         "{target} refused the handshake: its key is not the one in {key}\n\
@@ -124,9 +139,9 @@ impl Failure {
     /// What the operation's OCF return code cannot be.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Key { .. } | Self::ShortKey { .. } => 101,
+            Self::Key { .. } | Self::ShortKey { .. } | Self::Certificate { .. } => 101,
             Self::NoConnection { .. } => 102,
-            Self::WrongKey { .. } => 103,
+            Self::WrongKey { .. } | Self::WrongCertificate { .. } => 103,
             Self::NotAnAgent { .. } => 104,
             Self::Lost { .. } => 105,
             Self::InUse(_) => 106,
@@ -149,10 +164,11 @@ impl Failure {
         Self::NoConnection { cause, advice }
     }
 
-    /// `key` is the path of the key, never its content.
+    /// `key` is the path of the key or certificate, never its content.
     pub(crate) fn handshake(target: String, key: String, cause: TlsError) -> Self {
         match cause {
             TlsError::WrongKey => Self::WrongKey { target, key },
+            TlsError::Certificate(cause) => Self::WrongCertificate { target, cause },
             cause => Self::NotAnAgent { target, cause },
         }
     }

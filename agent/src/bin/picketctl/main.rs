@@ -3,6 +3,7 @@
 mod access;
 mod attr;
 mod builtin;
+mod credential;
 mod failure;
 mod generate;
 mod guest;

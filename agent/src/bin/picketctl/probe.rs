@@ -1,12 +1,12 @@
 //! `picketctl probe`: is there an agent, does it share our key, and what is it doing?
 
-use picket_agent::key::Key;
 use picket_agent::wire::peek::Found;
 use picket_agent::wire::tls::Role;
 use picket_proto::reply::{Reply, ReplyBody};
 use picket_proto::request::{CallOptions, Operation};
 
 use crate::access::{Takeover, observe};
+use crate::credential::Credential;
 use crate::failure::Failure;
 use crate::output;
 use crate::target::Target;
@@ -28,17 +28,17 @@ impl Probe {
         let target = &self.target;
         let stream = target.dial().await?;
         output::line(&format!("reachable  {} ({})", target.address, stream.peer_addr()?))?;
-        let key = target.key()?;
-        let found = target.peek(stream, &key).await?;
-        output::line(&format!("key        right: {}", key.path().display()))?;
+        let credential = target.credential()?;
+        let found = target.peek(stream, &credential).await?;
+        output::line(&credential.confirmed())?;
         match found {
             Found::Picket => {
-                let (controller, status) = observe(target, &key).await?;
+                let (controller, status) = observe(target, &credential).await?;
                 output::line(&format!("agent      picket-agent {}", status.version))?;
                 controller.close().await;
                 output::line(&output::status(&status))
             }
-            Found::Other if self.takeover.takeover => self.register(&key).await,
+            Found::Other if self.takeover.takeover => self.register(&credential).await,
             Found::Other => output::line(
                 "agent      no picket-agent (pacemaker-remoted, most likely)\n\
                  \n\
@@ -50,9 +50,9 @@ impl Probe {
     }
 
     /// What an original tells a client: its protocol and the resources with recurring operations.
-    async fn register(&self, key: &Key) -> Result<(), Failure> {
+    async fn register(&self, credential: &Credential) -> Result<(), Failure> {
         let target = &self.target;
-        let mut controller = target.open(key, Role::Controller).await?;
+        let mut controller = target.open(credential, Role::Controller).await?;
         let hello = controller.hello("picketctl", Some(picket_proto::version::LRMD_VERSION), false).await;
         let hello = hello.map_err(|cause| target.lost(cause))?;
         let resources = controller.call(Operation::GetRecurring(None), CallOptions::default()).await;

@@ -1,18 +1,18 @@
 //! Which agent is meant, and how it is reached.
 
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use picket_agent::controller::{Controller, Link, dial};
-use picket_agent::key::{Key, Keyring};
+use picket_agent::controller::{Controller, ControllerError, Link, dial};
 use picket_agent::watchdog;
-use picket_agent::wire::peek::{Found, peek};
+use picket_agent::wire::message::WireError;
+use picket_agent::wire::peek::Found;
 use picket_agent::wire::socket::{Liveness, Socket, Tuning};
 use picket_agent::wire::tls::Role;
+use picket_agent::wire::x509;
 use tokio::net::TcpStream;
 
+use crate::credential::{Credential, Credentials};
 use crate::failure::Failure;
 
 #[derive(clap::Args)]
@@ -20,17 +20,12 @@ pub(crate) struct Target {
     /// Where the agent is: db1, 10.1.2.3, db1:3122, [fd00::7]:3121
     #[arg(value_name = "HOST[:PORT]")]
     pub(crate) address: Address,
-    /// File with the key that agent and cluster share. Without it: the file that PCMK_authkey_location names, else
-    /// /etc/pacemaker/authkey, else /etc/corosync/authkey
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// How long to wait for the connection: 500ms, 5s
     #[arg(long = "wait", value_name = "TIME", default_value = "10s", value_parser = duration)]
     limit: Duration,
 }
-
-/// What s2n-tls takes for a pre-shared key.
-const SHORTEST_KEY: usize = 16;
 
 impl Target {
     /// Connects by TCP.
@@ -39,45 +34,36 @@ impl Target {
         dial(host, *port, self.limit).await.map_err(Failure::connection)
     }
 
-    /// The key, from the file that was named or from where agents look.
-    pub(crate) fn key(&self) -> Result<Arc<Key>, Failure> {
-        let key = match &self.key {
-            Some(path) => Key::read(path).map(Arc::new),
-            None => {
-                let configured = std::env::var_os("PCMK_authkey_location").filter(|path| !path.is_empty());
-                Keyring::new(configured.map(PathBuf::from), Duration::ZERO).load()
-            }
-        };
-        let key = key.map_err(|cause| Failure::Key { cause })?;
-        match key.secret().len() {
-            length @ ..SHORTEST_KEY => {
-                Err(Failure::ShortKey { path: key.path().display().to_string(), length })
-            }
-            _ => Ok(key),
-        }
+    /// What to prove to it.
+    pub(crate) fn credential(&self) -> Result<Credential, Failure> {
+        self.credentials.load()
     }
 
     /// Finds out what listens there, without anybody else noticing.
-    pub(crate) async fn peek(&self, stream: TcpStream, key: &Key) -> Result<Found, Failure> {
+    pub(crate) async fn peek(&self, stream: TcpStream, credential: &Credential) -> Result<Found, Failure> {
         let socket = Socket::new(stream, Tuning::Prompt, Liveness::default())?;
-        let found = peek(socket, key, self.limit).await;
-        found.map_err(|cause| {
-            Failure::handshake(self.address.to_string(), key.path().display().to_string(), cause)
-        })
+        let found = credential.peek(socket, self.limit).await;
+        found.map_err(|cause| Failure::handshake(self.address.to_string(), credential.name(), cause))
     }
 
     /// Connects, in the role of a cluster or of an observer.
-    pub(crate) async fn open(&self, key: &Key, role: Role) -> Result<Controller, Failure> {
+    pub(crate) async fn open(&self, credential: &Credential, role: Role) -> Result<Controller, Failure> {
         let stream = self.dial().await?;
-        let link = Link::open(stream, key, role, Tuning::Prompt, self.limit).await;
-        let path = key.path().display().to_string();
-        let link = link.map_err(|cause| Failure::handshake(self.address.to_string(), path, cause))?;
+        let link = Link::open(stream, credential.proof(), role, Tuning::Prompt, self.limit).await;
+        let link =
+            link.map_err(|cause| Failure::handshake(self.address.to_string(), credential.name(), cause))?;
         Ok(Controller::new(link))
     }
 
     /// Says where a conversation broke off.
-    pub(crate) fn lost(&self, cause: picket_agent::controller::ControllerError) -> Failure {
-        Failure::Lost { target: self.address.to_string(), cause }
+    pub(crate) fn lost(&self, cause: ControllerError) -> Failure {
+        let target = self.address.to_string();
+        if let ControllerError::Wire(WireError::Lost(error)) = &cause
+            && let Some(words) = x509::refusal_of(error)
+        {
+            return Failure::WrongCertificate { target, cause: format!("refuses us: {words}") };
+        }
+        Failure::Lost { target, cause }
     }
 }
 

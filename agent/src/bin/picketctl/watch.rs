@@ -50,8 +50,8 @@ impl Watch {
     async fn enter(&self) -> Result<Controller, Failure> {
         let target = &self.target;
         let stream = target.dial().await?;
-        let key = target.key()?;
-        if target.peek(stream, &key).await? == Found::Other {
+        let credential = target.credential()?;
+        if target.peek(stream, &credential).await? == Found::Other {
             if self.takeover.takeover {
                 return register(target, true).await;
             }
@@ -62,7 +62,7 @@ impl Watch {
                 target.address
             )));
         }
-        let (mut controller, _) = observe(target, &key).await?;
+        let (mut controller, _) = observe(target, &credential).await?;
         let reply = controller.call(Operation::PicketWatch, CallOptions::default()).await;
         let reply = reply.map_err(|cause| target.lost(cause))?;
         if reply.rc.is_ok() {

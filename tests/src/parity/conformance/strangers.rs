@@ -11,6 +11,7 @@ use crate::parity::bench::Bench;
 use crate::parity::client::Client;
 use crate::parity::stranger::{PACEMAKER, gnutls, gnutls_with, hex, only_cipher, only_group, openssl};
 use crate::peer::Peer;
+use crate::pki::{Ca, Kind};
 
 pub(super) const TABLE: &[Behavior] = &[
     Behavior::both(6, "GnuTLS and OpenSSL clients with the key: TLS 1.3", strangers).costs(Cost::Agent),
@@ -100,26 +101,15 @@ fn identity(bench: &Bench) -> Result<String> {
     Ok(refused.words)
 }
 
-const PKI: &str = "
-set -eu
-mkdir -p /run/pki && cd /run/pki
-new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
-for ca in ca other; do
-    $new -x509 -days 2 -subj /CN=$ca -keyout $ca.key -out $ca.pem
-done
-issue() {
-    $new -subj /CN=$1 -keyout $1.key -out $1.csr
-    openssl x509 -req -days 2 -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -extfile v3 -out $1.pem
-}
-echo basicConstraints=CA:FALSE >v3
-issue host ca
-issue client ca
-issue stranger other
-";
-
 fn x509(bench: &Bench) -> Result<String> {
     let (network, host) = bench.host()?;
-    host.check(&["sh", "-c", PKI])?;
+    let (ca, other) = (Ca::new()?, Ca::new()?);
+    host.write("/run/pki/ca.pem", &ca.cert)?;
+    for (name, issuer) in [("host", &ca), ("client", &ca), ("stranger", &other)] {
+        let identity = issuer.issue(Kind::Good)?;
+        host.write(&format!("/run/pki/{name}.pem"), &identity.cert)?;
+        host.write(&format!("/run/pki/{name}.key"), &identity.key)?;
+    }
     let files = [
         ("PCMK_ca_file", "/run/pki/ca.pem"),
         ("PCMK_cert_file", "/run/pki/host.pem"),
