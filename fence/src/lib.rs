@@ -45,14 +45,14 @@
 //!    `crate::testing::time::hold()` under `cfg(test)` as [`http`] does.
 //! 6. Tests: a `Platform` that serves the happy path from a `World` of two machines (`world.show(at)` where an answer
 //!    tells a state, `world.switch(at, on)` where a request is accepted, `Shown::Odd` as your platform's oddest
-//!    state), a `Bench`, and `matrix::run(&BENCH)`. Then a test for each trap of the platform, named for the behavior,
+//!    state), a `Bench`, and `matrix::run(&BENCH)`: a part of the matrix, or all of
+//!    it with `PICKET_FENCE_MATRIX=full`. Then a test for each trap of the platform, named for the behavior,
 //!    with `Case::new(&bench, action, on).run()`. Servers that others wrote go to `tests/`, ignored by default.
 //!
 //! # Drivers to come
 //!
-//! libvirt (`fence_virsh`, `fence_libvirt`), `ovirt` (`fence_ovirt`, `fence_rhevm`), `openstack`, `vmware_rest`,
-//! `vmware_soap`, `kubevirt`, `incus` (`fence_incus`, `fence_lxd`), `virt` (`fence_virt`, `fence_xvm`). Each in a folder
-//! of its own as above; libvirt with `rpc.rs` (XDR over a stream) and `virsh.rs` (the child process) beside `mod.rs`.
+//! libvirt (`fence_virsh`, `fence_libvirt`), `openstack`, `vmware_rest`, `vmware_soap`, `kubevirt`, `incus`
+//! (`fence_incus`, `fence_lxd`), `virt` (`fence_virt`, `fence_xvm`). Each in a folder of its own as above; libvirt with `rpc.rs` (XDR over a stream) and `virsh.rs` (the child process) beside `mod.rs`.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound
 //! [`Fault::Ambiguous`]: core::fault::Fault::Ambiguous

@@ -1,13 +1,15 @@
 //! The table of agents. An agent is a folder here, and a line in [`AGENTS`].
 
 pub mod docker;
+pub mod ovirt;
 pub mod pve;
 pub mod redfish;
 
 use crate::core::agent::Agent;
 
 /// All agents.
-pub const AGENTS: &[&Agent] = &[&docker::DOCKER, &docker::PODMAN, &pve::AGENT, &redfish::AGENT];
+pub const AGENTS: &[&Agent] =
+    &[&docker::DOCKER, &docker::PODMAN, &ovirt::AGENT, &pve::AGENT, &redfish::AGENT];
 
 /// The agent that answers to this name.
 pub fn find(name: &str) -> Option<&'static Agent> {

@@ -24,14 +24,39 @@ pub(crate) use self::server::{Answer, Seen};
 pub(crate) use self::world::{Platform, Shown, World};
 
 use crate::core::agent::Agent;
+use crate::core::deadline::Deadline;
+use crate::core::driver::Driver;
+use crate::core::env::Env;
+use crate::core::failure::Failure;
+use crate::core::input::stdin;
+use crate::core::secret::Secret;
+use crate::core::settings::Settings;
+use crate::core::standard;
+
+/// An agent's driver, made from stdin lines.
+pub(crate) fn driver(agent: &'static Agent, lines: &str) -> Result<Box<dyn Driver>, Failure> {
+    let values = stdin::parse(&agent.table(), lines).unwrap();
+    let deadline = Deadline::new(tokio::time::Instant::now(), std::time::Duration::from_secs(60));
+    let password = values.text(&standard::PASSWORD).map(Secret::new);
+    (agent.driver)(&Settings::new(agent, agent.name, Env::default(), values, password, deadline))
+}
+
+/// Where the mock listens, as an agent's options have it.
+pub(crate) type Address = fn(port: u16, tls: bool) -> String;
+
+/// `ip`, `ipport` and `ssl`.
+pub(crate) const IP_AND_PORT: Address =
+    |port, tls| format!("ip=127.0.0.1\nipport={port}\nssl={}\n", u8::from(tls));
 
 /// A driver to put to the test.
 #[derive(Clone, Copy)]
 pub(crate) struct Bench {
     /// The agent.
     pub(crate) agent: &'static Agent,
-    /// Options as on stdin, without address and plug.
+    /// Options as on stdin, without address, certificates and plug.
     pub(crate) options: &'static str,
+    /// How the agent is told where its device is.
+    pub(crate) address: Address,
     /// The option for the authority's certificate.
     pub(crate) ca: &'static str,
     /// The plug that names `vm1`, or nothing for a device with one machine.

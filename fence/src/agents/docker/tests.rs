@@ -4,7 +4,7 @@ use super::DOCKER;
 use crate::core::action::Action;
 use crate::core::failure::Exit;
 use crate::testing::matrix::{self, Case};
-use crate::testing::{Answer, Bench, Platform, Seen, Shown, World};
+use crate::testing::{Answer, Bench, IP_AND_PORT, Platform, Seen, Shown, World};
 
 /// An engine with two containers.
 #[derive(Default)]
@@ -107,6 +107,7 @@ impl Platform for Mock {
 const BENCH: Bench = Bench {
     agent: &DOCKER,
     options: "",
+    address: IP_AND_PORT,
     ca: "tlscacert",
     plug: Some("vm1"),
     wildcard: Some("vm1*"),

@@ -4,7 +4,7 @@ use super::AGENT;
 use crate::core::action::Action;
 use crate::core::failure::Exit;
 use crate::testing::matrix::{self, Case};
-use crate::testing::{Answer, Bench, Platform, Seen, Shown, World};
+use crate::testing::{Answer, Bench, IP_AND_PORT, Platform, Seen, Shown, World};
 
 /// A cluster of two nodes with a virtual machine on each.
 #[derive(Default)]
@@ -158,6 +158,7 @@ impl Platform for Cluster {
 const BENCH: Bench = Bench {
     agent: &AGENT,
     options: "password=p",
+    address: IP_AND_PORT,
     ca: "ca_file",
     plug: Some("101"),
     wildcard: Some("vm1*"),

@@ -4,7 +4,7 @@ use super::AGENT;
 use crate::core::action::Action;
 use crate::core::failure::Exit;
 use crate::testing::matrix::{self, Case};
-use crate::testing::{Answer, Bench, Platform, Seen, Shown, World};
+use crate::testing::{Answer, Bench, IP_AND_PORT, Platform, Seen, Shown, World};
 
 /// A service with two systems. What makes vendors differ is switched on by `kind`.
 #[derive(Default)]
@@ -152,6 +152,7 @@ impl Platform for Bmc {
 const BENCH: Bench = Bench {
     agent: &AGENT,
     options: "username=u\npassword=p",
+    address: IP_AND_PORT,
     ca: "ca_file",
     plug: Some("101"),
     wildcard: Some("vm1*"),
