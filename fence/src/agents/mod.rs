@@ -4,12 +4,13 @@ pub mod docker;
 pub mod ovirt;
 pub mod pve;
 pub mod redfish;
+pub mod vmware_rest;
 
 use crate::core::agent::Agent;
 
 /// All agents.
 pub const AGENTS: &[&Agent] =
-    &[&docker::DOCKER, &docker::PODMAN, &ovirt::AGENT, &pve::AGENT, &redfish::AGENT];
+    &[&docker::DOCKER, &docker::PODMAN, &ovirt::AGENT, &pve::AGENT, &redfish::AGENT, &vmware_rest::AGENT];
 
 /// The agent that answers to this name.
 pub fn find(name: &str) -> Option<&'static Agent> {
