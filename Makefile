@@ -75,9 +75,10 @@ show-packages: packages ## install, upgrade and remove the packages, migrate a g
 	$(CARGO) build --release -p picket-tests --bins
 	$(TARGET)/release/show-packages
 
-show-parity: ## measure whether the agent does all that the original does, one line a point; half an hour
-	packaging/dev/install build cluster
+show-parity: ## measure whether the agent does all that the original does, one line a point; 45 minutes
+	packaging/dev/install build cluster systemd
 	packaging/dev/original >/dev/null
+	packaging/dev/systemd-root >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-parity
 

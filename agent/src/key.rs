@@ -1,9 +1,9 @@
 //! The pre-shared key: where it is looked for, and when it is read again.
 //!
-//! The key is the raw content of a file, whatever its bytes and length; `dd if=/dev/urandom bs=4096 count=1`
+//! The key is the raw content of a file, whatever its bytes; `dd if=/dev/urandom bs=4096 count=1`
 //! makes one. When the content changes, new sessions use it at once, and the key before it stays valid for a grace
-//! time, so that the hosts of a cluster can be given a new key one after the other. Order of Pacemaker 2.1: `PCMK_authkey_location`, `/etc/pacemaker/authkey`,
-//! `/etc/corosync/authkey`; the first usable file wins.
+//! time, so that the hosts of a cluster can be given a new key one after the other. Order of Pacemaker 2.1:
+//! `PCMK_authkey_location`, `/etc/pacemaker/authkey`, `/etc/corosync/authkey`; the first usable file wins.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -16,6 +16,9 @@ use thiserror::Error;
 
 /// Where keys are by convention.
 pub const DEFAULT_LOCATIONS: [&str; 2] = ["/etc/pacemaker/authkey", "/etc/corosync/authkey"];
+
+/// Shortest key accepted, in bytes: s2n-tls refuses shorter ones. The original takes any.
+const MIN_KEY: u64 = 16;
 
 /// Longest key accepted, in bytes: what a TLS PSK's 16-bit length can say.
 const MAX_KEY: u64 = 65_535;
@@ -36,6 +39,14 @@ pub enum KeyError {
     /// More bytes than a key can have.
     #[error("key file {path} has {length} bytes, more than {MAX_KEY}")]
     TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        length: u64,
+    },
+    /// Fewer bytes than the TLS library takes.
+    #[error("key file {path} has only {length} bytes, {MIN_KEY} at least are needed; the usual key has 4096")]
+    TooShort {
         /// The file.
         path: PathBuf,
         /// Its size.
@@ -77,6 +88,7 @@ impl Key {
         file.take(MAX_KEY + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         match bytes.len() as u64 {
             0 => Err(KeyError::Empty(path.to_owned())),
+            length @ ..MIN_KEY => Err(KeyError::TooShort { path: path.to_owned(), length }),
             length if length > MAX_KEY => Err(KeyError::TooLong { path: path.to_owned(), length }),
             _ => Ok((Self { bytes, path: path.to_owned() }, Stamp::of(&metadata))),
         }
@@ -235,16 +247,20 @@ mod tests {
         let folder = Folder::new("order");
         let mut ring = folder.ring();
         assert!(matches!(ring.load(), Err(KeyError::NoneUsable(causes)) if causes.len() == 2));
-        folder.write("second", b"two\n\0");
-        assert_eq!(ring.load().unwrap().secret(), b"two\n\0");
+        folder.write("second", b"two\n\0, twelve more");
+        assert_eq!(ring.load().unwrap().secret(), b"two\n\0, twelve more");
         folder.write("first", b"");
-        assert_eq!(ring.load().unwrap().secret(), b"two\n\0", "an empty file is no key");
-        folder.write("first", b"one");
-        assert_eq!(ring.load().unwrap().secret(), b"one");
-        folder.write("first", b"ONE");
-        assert_eq!(ring.load().unwrap().secret(), b"ONE", "read again though the size is the same");
+        assert_eq!(ring.load().unwrap().secret(), b"two\n\0, twelve more", "an empty file is no key");
+        folder.write("first", b"one, and bytes enough");
+        assert_eq!(ring.load().unwrap().secret(), b"one, and bytes enough");
+        folder.write("first", b"ONE, and bytes enough");
+        assert_eq!(
+            ring.load().unwrap().secret(),
+            b"ONE, and bytes enough",
+            "read again though the size is the same"
+        );
         std::fs::remove_file(folder.0.join("first")).unwrap();
-        assert_eq!(ring.load().unwrap().secret(), b"two\n\0");
+        assert_eq!(ring.load().unwrap().secret(), b"two\n\0, twelve more");
     }
 
     #[test]
@@ -254,11 +270,11 @@ mod tests {
         let secrets = |ring: &mut Keyring, now| -> Vec<Vec<u8>> {
             ring.accepted(now).unwrap().iter().map(|key| key.secret().to_vec()).collect()
         };
-        folder.write("first", b"old");
-        assert_eq!(secrets(&mut ring, Instant::now()), [b"old"]);
-        folder.write("first", b"new");
-        assert_eq!(secrets(&mut ring, Instant::now()), [b"new", b"old"]);
-        assert_eq!(secrets(&mut ring, Instant::now() + Duration::from_secs(61)), [b"new"]);
+        folder.write("first", b"old, of 20 bytes ...");
+        assert_eq!(secrets(&mut ring, Instant::now()), [b"old, of 20 bytes ..."]);
+        folder.write("first", b"new, of 20 bytes ...");
+        assert_eq!(secrets(&mut ring, Instant::now()), [b"new, of 20 bytes ...", b"old, of 20 bytes ..."]);
+        assert_eq!(secrets(&mut ring, Instant::now() + Duration::from_secs(61)), [b"new, of 20 bytes ..."]);
         std::fs::remove_file(folder.0.join("first")).unwrap();
         assert!(ring.accepted(Instant::now()).is_err());
     }
@@ -281,9 +297,12 @@ mod tests {
         folder.write("long", &[1; 70_000]);
         let text = Key::read(&folder.0.join("long")).unwrap_err().to_string();
         assert!(text.contains("long") && text.contains("65535"), "{text}");
+        folder.write("short", &[1; 15]);
+        let text = Key::read(&folder.0.join("short")).unwrap_err().to_string();
+        assert!(text.contains("short") && text.contains("only 15 bytes, 16 at least"), "{text}");
         let text = Key::read(&folder.0).unwrap_err().to_string();
         assert!(text.contains("not a regular file"), "{text}");
-        folder.write("good", b"secret-bytes");
+        folder.write("good", b"secret-bytes, 24 of them");
         assert!(!format!("{:?}", Key::read(&folder.0.join("good")).unwrap()).contains("secret-bytes"));
     }
 }

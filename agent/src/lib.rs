@@ -24,6 +24,7 @@ pub mod key;
 pub mod listener;
 pub mod logging;
 pub mod process;
+pub mod schemas;
 pub mod supervisor;
 pub mod watchdog;
 pub mod wire;

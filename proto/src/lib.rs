@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod reply;
 pub mod request;
 pub mod resource;
+pub mod schemas;
 pub mod status;
 pub mod version;
 pub mod xml;

@@ -1,7 +1,6 @@
 //! LRMD protocol versions (not Pacemaker releases, not the frame header's version).
 
-/// The version this implementation speaks. 1.2 adds only that a client answers schema requests, which an
-/// agent need not send.
+/// The version this implementation speaks. 1.2 adds only that a cluster answers schema requests.
 pub const LRMD_VERSION: &str = "1.2";
 
 /// Whether a client that announces `version` may register.
@@ -14,9 +13,17 @@ pub fn is_supported(version: Option<&str>) -> bool {
     major.is_some_and(|major| major >= 1)
 }
 
+/// Whether a cluster that announces `version` can be asked for schemas: 1.2 and later.
+#[must_use]
+pub fn has_schemas(version: Option<&str>) -> bool {
+    let mut parts = version.unwrap_or_default().split('.').map(crate::number::leading_int);
+    let (major, minor) = (parts.next().flatten().unwrap_or(0), parts.next().flatten().unwrap_or(0));
+    (major, minor) >= (1, 2)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_supported;
+    use super::{has_schemas, is_supported};
 
     #[test]
     fn versions_from_one_up_are_accepted() {
@@ -27,5 +34,14 @@ mod tests {
             assert!(!is_supported(Some(bad)), "{bad}");
         }
         assert!(!is_supported(None));
+    }
+
+    #[test]
+    fn schemas_come_with_one_point_two() {
+        for (version, expected) in [("1.1", false), ("1.2", true), ("1.10", true), ("2", true), ("1", false)]
+        {
+            assert_eq!(has_schemas(Some(version)), expected, "{version}");
+        }
+        assert!(!has_schemas(None));
     }
 }

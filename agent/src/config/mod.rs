@@ -16,6 +16,7 @@ use picket_proto::ipc::setup::Transport;
 pub use reference::{SETTINGS, Setting};
 
 use crate::logging::{Facility, Severity};
+use crate::schemas::Folders;
 use crate::supervisor::{self, Supervisor};
 use crate::wire::socket::Liveness;
 use crate::wire::x509;
@@ -43,6 +44,8 @@ pub struct Config {
     pub liveness: Liveness,
     /// `PCMK_ipc_type`: how local clients' messages travel.
     pub ipc_transport: Transport,
+    /// `PCMK_schema_directory`, `PCMK_remote_schema_directory`.
+    pub schemas: Folders,
     /// Where to log.
     pub log: LogConfig,
     /// What agents find in their environment besides their own parameters.
@@ -100,6 +103,10 @@ impl Source<'_> {
     fn enabled(&self, name: &str) -> bool {
         self.text(name)
             .is_some_and(|value| picket_proto::number::truth(&value) || value.contains("pacemaker-remoted"))
+    }
+
+    fn folder(&self, name: &str, default: &str) -> PathBuf {
+        self.raw(name).map_or_else(|| default.into(), PathBuf::from)
     }
 
     /// The X.509 mode's files: all but the revocation list have to be named. `CIB_x` is the older name of each.
@@ -217,6 +224,10 @@ impl Config {
             supervisor: Supervisor::read(env),
             liveness,
             ipc_transport,
+            schemas: Folders {
+                installed: source.folder("PCMK_schema_directory", "/usr/share/pacemaker"),
+                fetched: source.folder("PCMK_remote_schema_directory", "/var/lib/pacemaker/schemas"),
+            },
             child_env: child_env(&source, &log),
             log,
         };

@@ -55,6 +55,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("PCMK_remote_address", "all addresses", "Address or name to listen on."),
     setting("PCMK_remote_port", "3121", "Port to listen on."),
+    setting(
+        "PCMK_remote_schema_directory",
+        "/var/lib/pacemaker/schemas",
+        "Where schemas of a newer cluster (Pacemaker 2.1.8 and later) are kept for the tools on this node.",
+    ),
+    setting(
+        "PCMK_schema_directory",
+        "/usr/share/pacemaker",
+        "Where the installed tools' schemas are; without any, the cluster is not asked for newer ones.",
+    ),
     setting("PCMK_stderr", "no", "Log to standard error, too."),
     setting("PICKET_key_grace", "5min", "How long a key that was replaced stays valid."),
     setting(

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::conn::Outbox;
 use crate::executor::{ClientId, Effect, Executor, KillScope, Now, RunId};
 use crate::ipc::LocalEvent;
+use crate::schemas::Schemas;
 use crate::watchdog::WatchdogError;
 use crate::wire::tls::Role;
 use clients::Clients;
@@ -110,6 +111,7 @@ pub struct Hub {
     runs: BTreeMap<RunId, Running>,
     surroundings: Surroundings,
     alerts: Alerts,
+    schemas: Schemas,
     events: mpsc::Sender<Event>,
     listener: Option<tokio::task::AbortHandle>,
     started: Instant,
@@ -135,6 +137,7 @@ impl Hub {
         let (systemd, connection) = Systemd::new();
         tokio::spawn(connection.run());
         let surroundings = Surroundings { env: config.child_env.clone().into(), systemd };
+        let schemas = Schemas::new(config.schemas.clone());
         Self {
             config,
             clients: Clients::default(),
@@ -143,6 +146,7 @@ impl Hub {
             runs: BTreeMap::new(),
             surroundings,
             alerts: Alerts::default(),
+            schemas,
             events,
             listener: Some(listener),
             started: Instant::now(),

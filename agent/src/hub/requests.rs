@@ -137,6 +137,9 @@ impl Hub {
         if hello.is_ipc_provider == Some(true) {
             tracing::info!(notice = true, peer = %connected.peer, "cluster connected as {}", connected.label());
             self.clients.promote(client);
+            if version::has_schemas(hello.version.as_deref()) {
+                self.schemas.fetch();
+            }
         }
         if observed {
             // Until now nobody was told of it.

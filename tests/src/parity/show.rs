@@ -9,13 +9,15 @@ use crate::parity::certificates;
 use crate::parity::cluster;
 use crate::parity::conformance::{self, Verdict};
 use crate::parity::load::{self, Measured};
+use crate::parity::schemas;
 use crate::report::{Check, Finding};
 use crate::show::Point;
 use crate::systemd;
 
 /// Everything; half an hour.
-pub const FULL: [Point; 8] = [
+pub const FULL: [Point; 9] = [
     Point { number: 1, words: "numbered behaviors", measure: || behaviors(true) },
+    Point { number: 1, words: "schemas of a newer cluster", measure: schemas::fetched },
     Point { number: 2, words: "a real systemd and a scripted one", measure: units },
     Point { number: 3, words: "two nodes, three guests", measure: || cluster(Agent::Picket) },
     Point { number: 3, words: "agent killed and frozen, no fencing", measure: unfenced },
@@ -26,8 +28,9 @@ pub const FULL: [Point; 8] = [
 ];
 
 /// The same in a few minutes.
-pub const SHORT: [Point; 5] = [
+pub const SHORT: [Point; 6] = [
     Point { number: 1, words: "numbered behaviors", measure: || behaviors(false) },
+    Point { number: 1, words: "schemas of a newer cluster", measure: schemas::fetched },
     Point { number: 3, words: "one node, two guests", measure: short_cluster },
     Point { number: 4, words: "X.509, our controller and strangers", measure: certificates },
     Point { number: 5, words: "300 operations at 10 s for 20 s", measure: || under_load(20) },

@@ -14,7 +14,7 @@ const QUICK: Duration = Duration::from_millis(100);
 
 const SOON: Duration = Duration::from_secs(10);
 
-const UNITS: [(&str, &str); 11] = [
+const UNITS: [(&str, &str); 12] = [
     ("kept.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=always\n"),
     ("keeper.service", "[Unit]\nBefore=kept.service\n[Service]\nExecStart=/bin/sleep infinity\n"),
     ("quick.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=always\n"),
@@ -27,6 +27,7 @@ const UNITS: [(&str, &str); 11] = [
         "[Unit]\nRequires=failing.service\nAfter=failing.service\n[Service]\nExecStart=/bin/sleep 9\n",
     ),
     ("masked.service", "[Service]\nExecStart=/bin/sleep infinity\n"),
+    ("reloading.service", "[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/sleep 2\n"),
     ("spare.socket", "[Socket]\nListenStream=/run/spare.sock\n"),
     ("spare.service", "[Service]\nExecStart=/bin/sleep infinity\n"),
 ];
@@ -38,7 +39,7 @@ const SCRIPT: &str = "#!/bin/sh\ncase $1 in status) exit 3;; *) exit 0;; esac\n"
 /// Checks the class on units of every kind; `rounds` starts and stops are timed.
 pub fn units(container: &Container, rounds: usize) -> Report {
     let mut report = Report::default();
-    let checks: [(&'static str, Measure); 10] = [
+    let checks: [(&'static str, Measure); 11] = [
         ("a unit is started and stopped under the cluster's control", start_and_stop),
         ("a unit that fails, or dies, is found not running", failures),
         ("a missing unit is not installed, and stopped", missing),
@@ -46,6 +47,7 @@ pub fn units(container: &Container, rounds: usize) -> Report {
         ("a start job's own timeout is reported as one", job_timeout),
         ("a probe during a start waits for its end", slow_probe),
         ("a monitor during a start says pending, then the result", slow_monitor),
+        ("a unit that reloads its configuration is running", reloading),
         ("an operation's timeout ends the wait and not the job", operation_timeout),
         ("a script comes before a unit, and a unit before nothing", service),
         ("sockets, restarts, descriptions, other actions", others),
@@ -195,6 +197,21 @@ fn slow_monitor(container: &Container, client: &mut Client) -> Result<Finding> {
     client.run("slow", "stop")?.expect("stop", 0, 0)?;
     let figure = format!("193 at {} ms, 0 at {} ms", pending.took.as_millis(), settled.took.as_millis());
     Ok(Finding { holds: settled.took > Duration::from_millis(500), figure })
+}
+
+fn reloading(container: &Container, client: &mut Client) -> Result<Finding> {
+    client.resource("systemd", "reloading")?;
+    client.run("reloading", "start")?.expect("start", 0, 0)?;
+    container.systemctl(&["--no-block", "reload", "reloading.service"])?;
+    let mut seen = 0;
+    wait_until("the reload is done", SOON, || {
+        let before = container.property("reloading", "ActiveState")?;
+        client.run("reloading", "monitor")?.expect("monitor", 0, 0)?;
+        seen += u32::from(before == "reloading");
+        Ok((seen > 0 && before == "active").then_some(()))
+    })?;
+    client.run("reloading", "stop")?.expect("stop", 0, 0)?;
+    Ok(Finding::good(format!("{seen} monitors while it did")))
 }
 
 fn operation_timeout(container: &Container, client: &mut Client) -> Result<Finding> {

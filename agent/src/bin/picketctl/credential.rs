@@ -36,9 +36,6 @@ pub(crate) struct Credentials {
     crl: Option<PathBuf>,
 }
 
-/// What s2n-tls takes for a pre-shared key.
-const SHORTEST_KEY: usize = 16;
-
 impl Credentials {
     /// What was named, or what agents on this host would use.
     pub(crate) fn load(&self) -> Result<Credential, Failure> {
@@ -50,13 +47,7 @@ impl Credentials {
             Some(path) => Key::read(path).map(Arc::new),
             None => Keyring::new(variable("PCMK_authkey_location"), Duration::ZERO).load(),
         };
-        let key = key.map_err(|cause| Failure::Key { cause })?;
-        match key.secret().len() {
-            length @ ..SHORTEST_KEY => {
-                Err(Failure::ShortKey { path: key.path().display().to_string(), length })
-            }
-            _ => Ok(Credential::Key(key)),
-        }
+        key.map(Credential::Key).map_err(|cause| Failure::Key { cause })
     }
 
     fn files(&self) -> Option<Files> {

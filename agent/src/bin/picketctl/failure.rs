@@ -43,7 +43,8 @@ pub(crate) enum Failure {
     /// No key.
     #[error(
         "{cause}\n\
-         Give the key that the cluster's nodes have in /etc/pacemaker/authkey: --key FILE"
+         Give the key that the cluster's nodes have in /etc/pacemaker/authkey: --key FILE\n\
+         A good one: dd if=/dev/urandom of=/etc/pacemaker/authkey bs=4096 count=1 (the same on every node)"
     )]
     Key {
         /// Which file, and what is wrong with it.
@@ -96,17 +97,6 @@ pub(crate) enum Failure {
         /// Its answer.
         rc: Rc,
     },
-    /// A key that our TLS library refuses.
-    #[error(
-        "key file {path} has only {length} bytes: picket needs 16 at least\n\
-         A good key: dd if=/dev/urandom of=/etc/pacemaker/authkey bs=4096 count=1 (the same on every node)"
-    )]
-    ShortKey {
-        /// The file.
-        path: String,
-        /// Its size.
-        length: usize,
-    },
     /// This machine.
     #[error("{0}")]
     System(#[from] io::Error),
@@ -139,7 +129,7 @@ impl Failure {
     /// What the operation's OCF return code cannot be.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Key { .. } | Self::ShortKey { .. } | Self::Certificate { .. } => 101,
+            Self::Key { .. } | Self::Certificate { .. } => 101,
             Self::NoConnection { .. } => 102,
             Self::WrongKey { .. } | Self::WrongCertificate { .. } => 103,
             Self::NotAnAgent { .. } => 104,

@@ -5,6 +5,7 @@
 mod attributes;
 mod cib;
 mod nodes;
+mod schemas;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use super::client::{ClientError, Connection, Received};
 pub use attributes::{Change, Task, Value, change, query};
 pub use cib::{Cib, Pair, Section};
 pub use nodes::{Nodes, Peer};
+pub use schemas::schemas;
 
 /// How long a question may take.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -10,6 +10,7 @@ use picket_proto::xml::Element;
 use super::{Behavior, Cost, Shown};
 use crate::parity::bench::{Bench, PATIENCE};
 use crate::parity::client::Client;
+use crate::parity::provider::{NODE, Seen, serve};
 use crate::peer::Peer;
 use crate::program::{Output, Program};
 use crate::wait::wait_until;
@@ -71,75 +72,11 @@ fn no_provider(bench: &Bench) -> Result<String> {
     Ok(format!("{} after {} ms", node.stderr.trim(), took.as_millis()))
 }
 
-/// What the scripted cluster saw of one tool.
-#[derive(Default)]
-struct Seen {
-    new: Option<Element>,
-    requests: Vec<Element>,
-    replies: usize,
-}
-
-const NODE: &str = "scripted-node";
-
-/// The answer to a question for the node's own name, as a controller gives it.
-fn node_info(question: &Element) -> Element {
-    let value = |name| question.attr(name).unwrap_or_default().to_owned();
-    let node = Element::new("node").with("id", 7).with("uname", NODE).with("crmd", "online");
-    Element::new("create_reply_adv")
-        .with("origin", "picket-tests")
-        .with("t", "crmd")
-        .with("subt", "response")
-        .with("version", value("version"))
-        .with("msg-id", value("reference"))
-        .with("reference", value("reference"))
-        .with("crm_task", value("crm_task"))
-        .with("crm_sys_to", value("crm_sys_from"))
-        .with("crm_sys_from", "crmd")
-        .with("src", NODE)
-        .child(Element::new("crm_xml").child(node.with("have-quorum", "true").with("remote_node", "true")))
-}
-
-/// Serves one tool, to its end.
-fn serve(cluster: &mut Client) -> Result<Seen> {
-    let mut seen = Seen::default();
-    loop {
-        let doc = cluster.hear()?;
-        if doc.0.name != "lrmd_ipc_proxy" {
-            continue;
-        }
-        match doc.text("lrmd_ipc_op") {
-            "new" => seen.new = Some(doc.0),
-            "destroy" => return Ok(seen),
-            "request" => {
-                let session = doc.text("lrmd_ipc_session").to_owned();
-                let question = doc.0.first("lrmd_ipc_msg").and_then(|msg| msg.elements().next().cloned());
-                let question = question.context("a request without a document")?;
-                let mut forward = |op, msg_id, msg| {
-                    let message =
-                        ProxyMessage { msg_id, msg: Some(msg), ..ProxyMessage::new(op, Some(&session)) };
-                    seen.replies += 1;
-                    cluster.call(Operation::IpcForward(message))?.is("lrmd_rc", 0).map(drop)
-                };
-                if question.attr("crm_task") == Some("node-info") {
-                    forward(ProxyOp::Event, None, node_info(&question))?;
-                }
-                // The tool says by a flag whether it waits for a response.
-                if doc.number("lrmd_ipc_msg_flags")? & 0x200 != 0 {
-                    let id = doc.number("lrmd_ipc_msg_id")?;
-                    forward(ProxyOp::Response, Some(id), Element::new("ack"))?;
-                }
-                seen.requests.push(doc.0);
-            }
-            other => anyhow::bail!("unexpected {other}"),
-        }
-    }
-}
-
 /// Runs `crm_node -n` against the scripted cluster.
 fn crm_node(peer: &Peer, cluster: &mut Client) -> Result<(Seen, Output)> {
     std::thread::scope(|scope| {
         let tool = scope.spawn(|| peer.host.run_within(PATIENCE, &["crm_node", "-n"]));
-        let seen = serve(cluster);
+        let seen = serve(cluster, |_| Element::new("ack"));
         let output = tool.join().map_err(|_| anyhow::anyhow!("the tool's thread panicked"))?;
         Ok((seen?, output?))
     })
