@@ -51,7 +51,7 @@
 //!
 //! # Drivers to come
 //!
-//! libvirt (`fence_virsh`, `fence_libvirt`), `openstack`, `vmware_soap`, `kubevirt`, `incus`
+//! libvirt (`fence_virsh`, `fence_libvirt`), `vmware_soap`, `kubevirt`, `incus`
 //! (`fence_incus`, `fence_lxd`), `virt` (`fence_virt`, `fence_xvm`). Each in a folder of its own as above; libvirt with `rpc.rs` (XDR over a stream) and `virsh.rs` (the child process) beside `mod.rs`.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound

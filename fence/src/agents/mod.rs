@@ -1,6 +1,7 @@
 //! The table of agents. An agent is a folder here, and a line in [`AGENTS`].
 
 pub mod docker;
+pub mod openstack;
 pub mod ovirt;
 pub mod pve;
 pub mod redfish;
@@ -9,8 +10,15 @@ pub mod vmware_rest;
 use crate::core::agent::Agent;
 
 /// All agents.
-pub const AGENTS: &[&Agent] =
-    &[&docker::DOCKER, &docker::PODMAN, &ovirt::AGENT, &pve::AGENT, &redfish::AGENT, &vmware_rest::AGENT];
+pub const AGENTS: &[&Agent] = &[
+    &docker::DOCKER,
+    &docker::PODMAN,
+    &openstack::AGENT,
+    &ovirt::AGENT,
+    &pve::AGENT,
+    &redfish::AGENT,
+    &vmware_rest::AGENT,
+];
 
 /// The agent that answers to this name.
 pub fn find(name: &str) -> Option<&'static Agent> {

@@ -13,6 +13,10 @@ pub struct Env {
     pub no_proxy: String,
     /// `XDG_RUNTIME_DIR`.
     pub runtime_dir: Option<String>,
+    /// `HOME`.
+    pub home: Option<String>,
+    /// `OS_CLIENT_CONFIG_FILE`.
+    pub openstack_config: Option<String>,
 }
 
 impl Env {
@@ -28,6 +32,8 @@ impl Env {
             http_proxy: var("http_proxy").filter(|value| !value.trim().is_empty()),
             no_proxy: either("no_proxy").unwrap_or_default(),
             runtime_dir: either("XDG_RUNTIME_DIR"),
+            home: var("HOME").filter(|value| value.starts_with('/')),
+            openstack_config: var("OS_CLIENT_CONFIG_FILE").filter(|value| !value.is_empty()),
         }
     }
 }

@@ -5,8 +5,11 @@
 //! the wrong machine.
 
 use super::input::Values;
-use super::standard::{PLUG, PLUG_SEPARATOR};
+use super::standard::PLUG_SEPARATOR;
 use super::usage::Usage;
+
+/// All names of the option: those of all agents, and what some had before.
+const NAMES: [&str; 4] = ["plug", "port", "uuid", "domain"];
 
 /// The machines of a run, in the caller's order and without repetition.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,16 +28,25 @@ impl Plugs {
     /// # Errors
     /// They name different machines, and neither is the one which the fencer added.
     pub fn read(values: &Values) -> Result<Self, Usage> {
-        let (plug, port) = (values.under("plug"), values.under("port"));
         let nodename = values.nodename.as_deref();
-        let (chosen, warning) = match (plug, port) {
-            (Some(plug), Some(port)) if plug != port => match nodename {
-                Some(node) if node == plug => (port, Some(doubt("port", port, node))),
-                Some(node) if node == port => (plug, Some(doubt("plug", plug, node))),
-                _ => return Err(Usage::TwoMachines { plug: plug.to_owned(), port: port.to_owned() }),
-            },
-            (Some(one), _) | (None, Some(one)) => (one, None),
-            (None, None) => return Ok(Self::default()),
+        let mut given: Vec<(&'static str, &str)> = Vec::new();
+        for name in NAMES {
+            if let Some(value) = values.under(name)
+                && !given.iter().any(|(_, known)| *known == value)
+            {
+                given.push((name, value));
+            }
+        }
+        let (chosen, warning) = match given.as_slice() {
+            [] => return Ok(Self::default()),
+            [(_, one)] => (*one, None),
+            [(_, node), (name, other)] | [(name, other), (_, node)] if nodename == Some(*node) => {
+                (*other, Some(doubt(name, other, node)))
+            }
+            [(one, plug), (other, port), ..] => {
+                let (plug, port) = (format!("{one} is '{plug}'"), format!("{other} is '{port}'"));
+                return Err(Usage::TwoMachines { plug, port });
+            }
         };
         let separator = values.text(&PLUG_SEPARATOR).unwrap_or(",");
         let mut names: Vec<String> = Vec::new();
@@ -47,9 +59,16 @@ impl Plugs {
     }
 }
 
-/// Whether the table's `plug` was given at all.
+/// Whether a machine was given at all.
 pub fn is_given(values: &Values) -> bool {
-    values.text(&PLUG).is_some()
+    NAMES.iter().any(|name| values.under(name).is_some())
+}
+
+/// Whether it has the form of a UUID.
+pub fn is_uuid(plug: &str) -> bool {
+    let groups: Vec<&str> = plug.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn doubt(name: &str, value: &str, node: &str) -> String {
@@ -59,6 +78,7 @@ fn doubt(name: &str, value: &str, node: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::standard::PLUG;
 
     fn read(lines: &str) -> Result<Plugs, Usage> {
         Plugs::read(&crate::core::input::stdin::parse(&[PLUG, PLUG_SEPARATOR], lines).unwrap())

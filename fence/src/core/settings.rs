@@ -79,6 +79,27 @@ impl Settings {
         self.values.seconds(&self.own(opt))
     }
 
+    /// The same settings with values from elsewhere, such as a platform's own configuration file, for options which the
+    /// caller has not given.
+    ///
+    /// # Errors
+    /// A value that its option does not accept.
+    pub fn filled(&self, found: &[(Opt, &str)]) -> Result<Self, Failure> {
+        let mut values = self.values.clone();
+        for (option, text) in found.iter().filter(|(option, _)| !self.is_given(option)) {
+            values.set(option, option.key, text).map_err(Failure::Usage)?;
+        }
+        Ok(Self {
+            agent: self.agent,
+            name: self.name.clone(),
+            env: self.env.clone(),
+            deadline: self.deadline,
+            calls: self.calls.clone(),
+            values,
+            password: self.password.clone(),
+        })
+    }
+
     /// A value that must not be shown.
     pub fn secret(&self, opt: &Opt) -> Option<Secret> {
         self.text(opt).map(Secret::new)
@@ -97,6 +118,12 @@ impl Settings {
     /// The password, wherever it came from.
     pub fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
+    }
+
+    /// A file which an option names and which cannot be used.
+    pub fn unusable(opt: &Opt, path: &std::path::Path, reason: impl Into<String>) -> Failure {
+        let (path, reason) = (path.to_owned(), reason.into());
+        Failure::Usage(Usage::File { option: opt.key, path, reason })
     }
 
     /// A mistake in the value of an option.

@@ -50,13 +50,11 @@ pub enum Usage {
     #[error("You have to set {0}")]
     Missing(&'static str),
     /// Two names for one machine, and no way to tell which is meant.
-    #[error(
-        "plug is '{plug}' and port is '{port}': two different machines; set only one of them, or pcmk_host_argument"
-    )]
+    #[error("{plug} and {port}: two different machines; set only one of them, or pcmk_host_argument")]
     TwoMachines {
-        /// The value of `plug`.
+        /// The first name and its value.
         plug: String,
-        /// The value of `port`.
+        /// The other name and its value.
         port: String,
     },
     /// A file which an option names cannot be used.

@@ -133,11 +133,22 @@ impl Config {
         })
     }
 
+    /// For a whole URL, as platforms have them in their configuration files and catalogs; with the path of that URL,
+    /// without a slash at its end.
+    ///
+    /// # Errors
+    /// As [`Config::with`]; `None` for what is no `http` or `https` URL.
+    pub fn url(settings: &Settings, url: &str, files: &Files) -> Result<Option<(Self, String)>, Failure> {
+        let Some((host, tls, path)) = locate(url) else { return Ok(None) };
+        let config = Self::with(settings, vec![host], tls.then_some(files))?;
+        Ok(Some((config, path)))
+    }
+
     pub(super) fn host(&self) -> &Host {
         &self.hosts[self.at]
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(super) fn whole(&self, path: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}{path}", self.host().authority())
     }
@@ -153,7 +164,7 @@ impl Config {
         };
         match self.host() {
             Host::Unix(socket) => format!("unix:{}:{shown}", socket.display()),
-            Host::Tcp(..) => self.url(&shown),
+            Host::Tcp(..) => self.whole(&shown),
         }
     }
 
@@ -179,6 +190,20 @@ impl Config {
         let same = there == here && (scheme == "https") == self.tls.is_some();
         same.then(|| uri.path_and_query().map_or("/", |path| path.as_str()).to_owned())
     }
+}
+
+/// Host, whether it is spoken to by TLS, and path of a URL.
+fn locate(url: &str) -> Option<(Host, bool, String)> {
+    let uri: Uri = url.trim().parse().ok()?;
+    let tls = match uri.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let host = Host::Tcp(authority.host().trim_matches(['[', ']']).to_owned(), port);
+    Some((host, tls, uri.path().trim_end_matches('/').to_owned()))
 }
 
 /// HTTPS unless plain HTTP is asked for in so many words (fence-contract, section 6).

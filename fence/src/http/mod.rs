@@ -231,7 +231,7 @@ impl Client {
     ) -> Result<hyper::Response<hyper::body::Incoming>, hyper::Error> {
         let connection = self.connection.as_mut().expect("transfer connects first");
         let target = match connection.whole_urls {
-            true => self.config.url(&parts.path),
+            true => self.config.whole(&parts.path),
             false => parts.path.clone(),
         };
         let mut request = hyper::Request::new(Full::new(parts.body.clone()));

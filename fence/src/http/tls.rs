@@ -70,7 +70,7 @@ fn path<'s>(settings: &'s Settings, opt: &Opt) -> Option<&'s Path> {
 }
 
 fn unusable(opt: &Opt, path: &Path, reason: &str) -> Failure {
-    Failure::Usage(Usage::File { option: opt.key, path: path.to_owned(), reason: reason.to_owned() })
+    Settings::unusable(opt, path, reason)
 }
 
 fn certificates(opt: &Opt, path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {

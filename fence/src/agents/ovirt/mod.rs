@@ -17,6 +17,7 @@ use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
 use crate::core::option::Opt;
+use crate::core::plug::is_uuid;
 use crate::core::secret::Secret;
 use crate::core::settings::Settings;
 use crate::core::standard as opt;
@@ -155,13 +156,6 @@ impl Engine {
     }
 }
 
-/// Whether it has the form of the engine's ids.
-fn is_id(plug: &str) -> bool {
-    let groups: Vec<&str> = plug.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 fn target(vm: &Vm) -> Target {
     Target { id: vm.id.clone(), name: vm.name.clone(), host: vm.host() }
 }
@@ -209,7 +203,7 @@ impl Driver for Engine {
     }
 
     async fn resolve(&mut self, plug: &str) -> Result<Target, Fault> {
-        if is_id(plug) {
+        if is_uuid(plug) {
             match self.vm(plug).await {
                 // A machine may be named like an id.
                 Err(Fault::NotFound { .. }) => {}

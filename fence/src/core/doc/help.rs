@@ -22,8 +22,13 @@ pub fn text(agent: &Agent, name: &str) -> String {
                 _ => opt.about.to_owned(),
             },
         };
-        let mut lines = wrap(&about, WIDTH - CONTINUED).into_iter();
-        text += &format!("{left:COLUMN$}   {}\n", lines.next().unwrap_or_default());
+        let mut lines = wrap(&about, WIDTH - CONTINUED).into_iter().peekable();
+        let first = lines.peek().map_or(0, |line| line.chars().count());
+        if left.chars().count().max(COLUMN) + 3 + first <= WIDTH {
+            text += &format!("{left:COLUMN$}   {}\n", lines.next().unwrap_or_default());
+        } else {
+            text += &format!("{left}\n");
+        }
         for line in lines {
             text += &format!("{:CONTINUED$}{line}\n", "");
         }

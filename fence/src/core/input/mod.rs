@@ -13,6 +13,7 @@ use super::secret::Secret;
 use super::usage::Usage;
 
 /// The value of one option as it was given.
+#[derive(Clone)]
 struct Given {
     key: &'static str,
     /// The name that was used: the option's key, or its old name.
@@ -22,7 +23,7 @@ struct Given {
 }
 
 /// All values of a run, checked against the table. Has no `Debug`: some values are secrets.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Values {
     given: Vec<Given>,
     /// The cluster's name of the machine, which the fencer always adds for actions on one.
