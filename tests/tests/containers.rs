@@ -1,7 +1,7 @@
 //! Containers, in short: `make show-containers` has the full figures.
 
 use picket_tests::Report;
-use picket_tests::containers::{Kind, faults, reaping};
+use picket_tests::containers::{Kind, Tool, faults, lxc, reaping};
 
 fn holds(report: &Report) {
     assert!(report.holds(), "{:#?}", report.shortfalls());
@@ -16,4 +16,9 @@ fn process_1_loses_no_exit_status_and_leaves_no_zombie() {
 #[ignore = "nsenter, which the harness starts dockerd with, can stay stopped after SIGCONT: make show-containers"]
 fn an_engine_that_is_away_is_no_container_that_is_not_running() {
     holds(&faults(Kind::Docker, &mut |_| ()));
+}
+
+#[test]
+fn an_lxc_container_is_a_guest_that_the_cluster_starts_recovers_and_stops() {
+    holds(&lxc(Tool::Lxc, 1, &mut |_| ()));
 }

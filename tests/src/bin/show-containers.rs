@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use picket_tests::containers::{self, Kind};
+use picket_tests::containers::{self, Kind, Tool};
 use picket_tests::show::{self, Point};
 use picket_tests::{Check, Finding};
 
-const POINTS: [Point; 7] = [
+const POINTS: [Point; 9] = [
     Point {
         number: 1,
         words: "a real bundle with the agent as process 1: fails, recovers, moves",
@@ -24,6 +24,8 @@ const POINTS: [Point; 7] = [
     },
     Point { number: 3, words: "a check against ocf:heartbeat:docker on the same engine", measure: cost },
     Point { number: 3, words: "50 containers at 10 s on a busy machine", measure: load },
+    Point { number: 4, words: "an LXC guest of Debian's lxc, run by the cluster", measure: lxc },
+    Point { number: 4, words: "a libvirt-lxc guest through VirtualDomain", measure: libvirt },
     Point {
         number: 5,
         words: "dockerd stopped, restarted, hung, cut off: the right result",
@@ -76,6 +78,22 @@ fn load() -> Result<Finding> {
     let words: Vec<_> = loads.iter().map(ToString::to_string).collect();
     let holds = loads.first().is_some_and(|ours| ours.wrong == 0 && ours.late == 0 && ours.ended >= 250);
     Ok(Finding { figure: words.join("; "), holds })
+}
+
+fn lxc() -> Result<Finding> {
+    guest(Tool::Lxc)
+}
+
+fn libvirt() -> Result<Finding> {
+    guest(Tool::Libvirt)
+}
+
+fn guest(tool: Tool) -> Result<Finding> {
+    let report = containers::lxc(tool, 2, &mut watch);
+    let Finding { figure, holds } = report.summary();
+    let times = ["by the cluster, with", "service inside is", "process 1", "stopped", "moved"];
+    let times = times.map(|step| report.figure(step).to_owned());
+    Ok(Finding { figure: format!("{figure}; {}", times.join("; ")), holds })
 }
 
 fn docker_faults() -> Result<Finding> {

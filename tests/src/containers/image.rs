@@ -18,6 +18,9 @@ const APPLETS: [&str; 40] = [
     "wc", "which",
 ];
 
+const FOLDERS: [&str; 9] =
+    ["dev", "etc/pacemaker", "proc", "run", "sys", "tmp", "usr/sbin", "var/lib/pacemaker", "var/log"];
+
 /// Parts an image is made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
@@ -25,7 +28,7 @@ pub enum Part {
     Agent,
     /// busybox as a shell with its tools.
     Shell,
-    /// Resource agents: `ocf:heartbeat:Dummy` with its library, and `ocf:test:exit`.
+    /// Resource agents: `ocf:heartbeat:Dummy` with its library, `ocf:test:exit` and `ocf:test:service`.
     ResourceAgents,
 }
 
@@ -37,10 +40,25 @@ echo "ocf-exit-reason:$OCF_RESKEY_word" >&2
 exit "$OCF_RESKEY_code"
 "#;
 
+/// A service that is a process, called `service-NAME`.
+const SERVICE: &str = r#"#!/bin/sh
+name=service-$OCF_RESOURCE_INSTANCE file=/run/$OCF_RESOURCE_INSTANCE.pid
+runs() { [ -f "$file" ] && grep -q "$name" "/proc/$(cat "$file")/cmdline" 2>/dev/null; }
+case $1 in
+start)
+    runs && exit 0
+    sh -c 'while :; do sleep 1000; done' "$name" >/dev/null 2>&1 </dev/null &
+    echo $! >"$file" ;;
+stop) ! runs || kill -KILL "$(cat "$file")"; rm -f "$file" ;;
+monitor) runs || exit 7 ;;
+*) exit 3 ;;
+esac
+"#;
+
 /// Puts a root file system of these parts into the network's folder.
 pub fn root(network: &Network, name: &str, parts: &[Part]) -> Result<PathBuf> {
     let root = network.scratch().folder().join(format!("image-{name}"));
-    for folder in ["etc/pacemaker", "proc", "run", "tmp", "usr/sbin", "var/log", "var/lib/pacemaker"] {
+    for folder in FOLDERS {
         make(&root.join(folder))?;
     }
     for part in parts {
@@ -97,9 +115,11 @@ fn resource_agents(root: &Path) -> Result<()> {
         copy(&file.path(), &root.join("usr/lib/ocf/lib/heartbeat").join(file.file_name()))?;
     }
     copy(&ocf.join("resource.d/heartbeat/Dummy"), &root.join("usr/lib/ocf/resource.d/heartbeat/Dummy"))?;
-    let exit = root.join("usr/lib/ocf/resource.d/test/exit");
-    fs::write(&exit, EXIT)?;
-    fs::set_permissions(&exit, fs::Permissions::from_mode(0o755))?;
+    for (name, script) in [("exit", EXIT), ("service", SERVICE)] {
+        let file = root.join("usr/lib/ocf/resource.d/test").join(name);
+        fs::write(&file, script)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    }
     Ok(())
 }
 

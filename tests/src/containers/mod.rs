@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod group;
 mod image;
+mod lxc;
 mod reaping;
 
 use std::net::{Ipv4Addr, TcpStream};
@@ -22,6 +23,7 @@ pub use driver::{Driver, Job};
 pub use engine::{Engine, Kind};
 pub use faults::faults;
 pub use image::{Part, root, static_agent};
+pub use lxc::{Tool, lxc};
 pub use reaping::reaping;
 
 use crate::host::Host;

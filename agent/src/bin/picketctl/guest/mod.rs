@@ -1,7 +1,7 @@
 //! `picketctl guest`: what an administrator otherwise writes by hand to make something a guest of a cluster.
 
 mod bundle;
-mod domain;
+mod lxc;
 mod resource;
 
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use crate::failure::Failure;
 use crate::output;
 use bundle::Bundle;
+use lxc::Lxc;
 use resource::Primitive;
 
 /// Write the configuration that makes a host, VM or container a guest of a cluster
@@ -68,27 +69,25 @@ enum Kind {
         #[arg(long)]
         lxc: bool,
     },
-    /// The libvirt XML of an LXC guest, for the file that 'domain --lxc --config' names
-    LxcXml {
-        /// Name of the domain
+    /// A container of LXC's own tools: an ocf:heartbeat:lxc resource with a guest node
+    Lxc {
+        /// Name of the container and node
         #[arg(value_parser = name)]
         name: String,
-        /// Its root file system
+        /// The container's configuration, on every cluster node; by default where LXC has it
         #[arg(long)]
-        root: PathBuf,
-        /// What runs as process 1 in it: an init, or the agent
-        #[arg(long, default_value = "/sbin/init")]
-        init: PathBuf,
-        /// Memory in MiB
-        #[arg(long, default_value_t = 512)]
-        memory: u32,
-        /// Bridge of the host that its network card is attached to; without one it shares the host's network
+        config: Option<PathBuf>,
+        /// Host name or address of the guest; by default its name
         #[arg(long)]
-        bridge: Option<String>,
-        /// Share the host's key in place of a copy: mounts /etc/pacemaker into the guest
-        #[arg(long)]
-        share_key: bool,
+        address: Option<String>,
+        /// Port of the agent
+        #[arg(long, default_value_t = picket_proto::PORT)]
+        port: u16,
     },
+    /// The configuration of an LXC guest, for the file that 'lxc --config' names
+    LxcConfig(Lxc),
+    /// The libvirt XML of an LXC guest, for the file that 'domain --lxc --config' names
+    LxcXml(Lxc),
     /// A bundle: containers of an image with the agent as process 1, and a resource inside
     Bundle(Bundle),
 }
@@ -102,9 +101,11 @@ impl Guest {
             Kind::Domain { name, config, address, port, lxc } => {
                 Primitive::domain(&name, &config, address, port, lxc).written(self.format)
             }
-            Kind::LxcXml { name, root, init, memory, bridge, share_key } => {
-                domain::lxc(&name, &root, &init, memory, bridge.as_deref(), share_key)
+            Kind::Lxc { name, config, address, port } => {
+                Primitive::lxc(&name, config, address, port).written(self.format)
             }
+            Kind::LxcConfig(lxc) => lxc.config(),
+            Kind::LxcXml(lxc) => lxc.xml(),
             Kind::Bundle(bundle) => bundle.written(self.format),
         };
         output::line(text.trim_end())

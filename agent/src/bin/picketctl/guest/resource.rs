@@ -1,6 +1,6 @@
 //! A primitive in the three forms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Format, escape, quote};
 
@@ -36,16 +36,27 @@ impl Primitive {
         let mut params =
             vec![("config", config.display().to_string()), ("hypervisor", hypervisor.to_owned())];
         params.extend(lxc.then(|| ("force_stop", "true".to_owned())));
-        let mut meta = vec![("remote-node", name.to_owned())];
-        meta.extend(address.map(|address| ("remote-addr", address)));
-        meta.extend((port != picket_proto::PORT).then(|| ("remote-port", port.to_string())));
         Self {
             id: format!("{name}-domain"),
             provider: "heartbeat",
             agent: "VirtualDomain",
             params,
-            meta,
+            meta: guest_node(name, address, port),
             ops: vec![("start", "0", "90s"), ("stop", "0", "90s"), ("monitor", "10s", "30s")],
+        }
+    }
+
+    /// A container of LXC's own tools.
+    pub(super) fn lxc(name: &str, config: Option<PathBuf>, address: Option<String>, port: u16) -> Self {
+        let config = config.unwrap_or_else(|| Path::new("/var/lib/lxc").join(name).join("config"));
+        Self {
+            id: format!("{name}-lxc"),
+            provider: "heartbeat",
+            agent: "lxc",
+            params: vec![("container", name.to_owned()), ("config", config.display().to_string())],
+            meta: guest_node(name, address, port),
+            // The agent waits for its stop's time less five seconds before it uses force.
+            ops: vec![("start", "0", "60s"), ("stop", "0", "60s"), ("monitor", "10s", "30s")],
         }
     }
 
@@ -103,6 +114,14 @@ impl Primitive {
             set("meta_attributes", &format!("{id}-meta"), &self.meta),
         )
     }
+}
+
+/// The meta-attributes that make a resource's guest a node.
+fn guest_node(name: &str, address: Option<String>, port: u16) -> Vec<(&'static str, String)> {
+    let mut meta = vec![("remote-node", name.to_owned())];
+    meta.extend(address.map(|address| ("remote-addr", address)));
+    meta.extend((port != picket_proto::PORT).then(|| ("remote-port", port.to_string())));
+    meta
 }
 
 fn set(element: &str, id: &str, pairs: &[(&str, String)]) -> String {
