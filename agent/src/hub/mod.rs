@@ -41,6 +41,12 @@ use sessions::Sessions;
 /// How long the last steps may take.
 const WIND_DOWN: Duration = Duration::from_secs(1);
 
+/// Most lines of an operation's output that go to the detail log; the cluster gets all of it.
+const OUTPUT_LINES: usize = 100;
+
+/// Most letters of such a line.
+const OUTPUT_WIDTH: usize = 500;
+
 /// How the agent ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
@@ -241,10 +247,14 @@ impl Hub {
             let took = since.elapsed().as_millis();
             let reason = outcome.exit_reason.as_deref().unwrap_or_default();
             let (rc, status) = (outcome.rc, outcome.status);
+            let lines = outcome.output.as_deref().unwrap_or_default().lines();
+            let lines = lines.map(|line| line.chars().take(OUTPUT_WIDTH).collect::<String>());
             if (rc.number(), status) == (0, ExecStatus::Done) {
                 tracing::debug!("{label} ended: {rc}, {status} (execution time {took}ms)");
+                lines.take(OUTPUT_LINES).for_each(|line| tracing::debug!("{label} output: {line}"));
             } else {
                 tracing::info!(reason, "{label} ended: {rc}, {status} (execution time {took}ms)");
+                lines.take(OUTPUT_LINES).for_each(|line| tracing::info!("{label} output: {line}"));
             }
         }
         let now = self.now();

@@ -3,8 +3,11 @@
 use anyhow::{Result, ensure};
 
 use super::Behavior;
+use crate::agent::Agent;
 use crate::differential::op;
-use crate::parity::bench::Bench;
+use crate::parity::bench::{Bench, PATIENCE};
+use crate::peer::Peer;
+use crate::wait::wait_until;
 
 pub(super) const TABLE: &[Behavior] = &[
     Behavior::both(55, "the last exit reason, 128 characters of it; none from init scripts", exit_reason),
@@ -35,7 +38,20 @@ fn streams(bench: &Bench) -> Result<String> {
     both.is("lrmd_rsc_output", "err")?;
     client.run(&op("prints", "start").doing("printf out"))?.is("lrmd_rsc_output", "out")?;
     client.run(&op("prints", "start"))?.lacks("lrmd_rsc_output")?;
+    client.run(&op("prints", "start").doing("echo one; echo two of two; exit 1"))?.ended(1, 0)?;
+    if bench.agent == Agent::Picket {
+        // The original does so where debug messages are asked for.
+        logged(&*bench.peer()?, "two of two")?;
+    }
     Ok("stderr, stdout, none".into())
+}
+
+/// The output of what fails is in the detail log, line by line.
+fn logged(peer: &Peer, words: &str) -> Result<()> {
+    wait_until(&format!("'{words}' is logged"), PATIENCE, || {
+        let log = std::fs::read_to_string(&peer.log)?;
+        Ok(log.lines().any(|line| line.contains(words)).then_some(()))
+    })
 }
 
 fn much(bench: &Bench) -> Result<String> {
