@@ -88,7 +88,7 @@ async fn serve(config: Config) -> Result<Exit, StartError> {
     let mut terminations = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let listener = listener::bind(&config).await?;
     let (events, inbox) = mpsc::channel(INBOX);
-    let local = Ipc::start(events.clone(), config.ipc_transport)?;
+    let local = Ipc::start(events.clone(), config.ipc_transport, config.ipc_buffer)?;
     let accepting = tokio::spawn(listener::accept(listener, credentials, config.liveness, events.clone()));
     let supervisor = config.supervisor.clone();
     let hub = Hub::new(config, events.clone(), accepting.abort_handle());

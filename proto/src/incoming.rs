@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::notification::Notification;
+use crate::proxy::SEALED;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::xml::{Element, XmlError};
@@ -46,8 +47,8 @@ impl Incoming {
     /// # Errors
     /// [`MessageError`] where it is not XML, or not a message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        let root =
-            Element::parse(text).map_err(|cause| MessageError::Xml { cause, msg_id: salvage_id(text) })?;
+        let root = Element::parse_around(text, SEALED)
+            .map_err(|cause| MessageError::Xml { cause, msg_id: salvage_id(text) })?;
         let kind = root.attr("lrmd_remote_msg_type");
         let message = match kind {
             // A document without a type is a request: the original dispatches on the operation alone.

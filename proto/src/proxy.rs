@@ -1,7 +1,10 @@
 //! `lrmd_ipc_proxy`: documents of the IPC relay and of the shutdown handshake.
 
 use crate::number::leading_int;
-use crate::xml::Element;
+use crate::xml::{Element, Node, Verbatim};
+
+/// The element around a relayed document.
+pub const SEALED: &str = "lrmd_ipc_msg";
 
 /// What a proxy document is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,7 +72,7 @@ pub struct ProxyMessage {
     /// The local message's flags, in `request`.
     pub msg_flags: Option<i64>,
     /// The relayed document.
-    pub msg: Option<Element>,
+    pub msg: Option<Verbatim>,
 }
 
 impl ProxyMessage {
@@ -93,7 +96,7 @@ impl ProxyMessage {
             user: text("lrmd_ipc_user"),
             msg_id: number("lrmd_ipc_msg_id"),
             msg_flags: number("lrmd_ipc_msg_flags"),
-            msg: element.first("lrmd_ipc_msg").and_then(|msg| msg.elements().next().cloned()),
+            msg: element.first(SEALED).and_then(|msg| msg.children.iter().find_map(document)),
         }
     }
 
@@ -114,8 +117,20 @@ impl ProxyMessage {
     #[must_use]
     pub fn attach(&self, element: Element) -> Element {
         match &self.msg {
-            Some(msg) => element.child(Element::new("lrmd_ipc_msg").child(msg.clone())),
+            Some(msg) => {
+                let mut sealed = Element::new(SEALED);
+                sealed.children.push(Node::Verbatim(msg.clone()));
+                element.child(sealed)
+            }
             None => element,
         }
+    }
+}
+
+fn document(node: &Node) -> Option<Verbatim> {
+    match node {
+        Node::Element(element) => Some(element.into()),
+        Node::Verbatim(text) => Some(text.clone()),
+        Node::Cdata(_) | Node::Comment(_) => None,
     }
 }

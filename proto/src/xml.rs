@@ -4,11 +4,15 @@
 //! character references, and bounds the depth. Writing emits only well-formed XML 1.0: a strict peer
 //! (Pacemaker 3.0) drops a whole document for one forbidden character, and with it an operation's result.
 
+mod verbatim;
+
 use std::fmt::Write as _;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
+
+pub use verbatim::Verbatim;
 
 /// Deepest nesting accepted; CIB documents stay below 20.
 const MAX_DEPTH: usize = 200;
@@ -51,6 +55,8 @@ pub enum Node {
     Comment(String),
     /// A child element.
     Element(Element),
+    /// A child element as its text.
+    Verbatim(Verbatim),
 }
 
 /// An element with its attributes in document order.
@@ -105,7 +111,7 @@ impl Element {
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
-            Node::Cdata(_) | Node::Comment(_) => None,
+            Node::Cdata(_) | Node::Comment(_) | Node::Verbatim(_) => None,
         })
     }
 
@@ -127,6 +133,14 @@ impl Element {
     /// # Errors
     /// [`XmlError`] says what is wrong and where.
     pub fn parse(text: &str) -> Result<Self, XmlError> {
+        Self::parse_around(text, "")
+    }
+
+    /// Parses one document but for what is inside elements of the name `sealed`, which becomes a [`Verbatim`].
+    ///
+    /// # Errors
+    /// [`XmlError`] as above.
+    pub fn parse_around(text: &str, sealed: &str) -> Result<Self, XmlError> {
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_comments = false;
         let mut open: Vec<Self> = Vec::new();
@@ -138,6 +152,18 @@ impl Element {
             };
             let event = reader.read_event().map_err(|error| broken(&reader, error.to_string()))?;
             let closed = match event {
+                Event::Start(start) if start.name().as_ref() == sealed => {
+                    let mut done = element(&start).map_err(|cause| broken(&reader, cause))?;
+                    let inside = reader.read_to_end(start.name());
+                    let inside = inside.map_err(|error| broken(&reader, error.to_string()))?;
+                    // The span is one of this text, so it is there.
+                    let inside = usize::try_from(inside.start)
+                        .ok()
+                        .zip(usize::try_from(inside.end).ok())
+                        .and_then(|(start, end)| text.get(start..end));
+                    done.children.extend(inside.and_then(Verbatim::cut).map(Node::Verbatim));
+                    Some(done)
+                }
                 Event::Start(start) if open.len() < MAX_DEPTH => {
                     open.push(element(&start).map_err(|cause| broken(&reader, cause))?);
                     None
@@ -205,6 +231,7 @@ impl Element {
                 Node::Element(element) => element.write(out),
                 Node::Cdata(data) => write_cdata(data, out),
                 Node::Comment(text) => write_comment(text, out),
+                Node::Verbatim(text) => out.push_str(text.as_str()),
             }
         }
         out.push_str("</");

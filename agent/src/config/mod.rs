@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use fault::{Fault, without_effect};
-use picket_proto::ipc::setup::Transport;
+use picket_proto::ipc::{self, setup::Transport};
 pub use reference::{SETTINGS, Setting};
 
 use crate::logging::{Facility, Severity};
@@ -42,6 +42,8 @@ pub struct Config {
     pub supervisor: Supervisor,
     /// Dead-peer detection.
     pub liveness: Liveness,
+    /// `PCMK_ipc_buffer`: bytes of a local client's buffer, where it does not ask for more. From 12336 bytes to 20 MiB.
+    pub ipc_buffer: u32,
     /// `PCMK_ipc_type`: how local clients' messages travel.
     pub ipc_transport: Transport,
     /// `PCMK_schema_directory`, `PCMK_remote_schema_directory`.
@@ -79,6 +81,9 @@ pub struct Overrides {
     /// `-V`, repeatable.
     pub verbosity: u8,
 }
+
+/// Largest `PCMK_ipc_buffer`: no document is longer. Each local client costs three times that much shared memory.
+const LARGEST_BUFFER: u32 = 20 * 1024 * 1024;
 
 /// Default detail log.
 const LOG_FILE: &str = "/var/log/pacemaker/pacemaker.log";
@@ -208,6 +213,12 @@ impl Config {
             Some("socket") => Transport::Socket,
             _ => Transport::SharedMemory,
         };
+        let buffer = source.text("PCMK_ipc_buffer");
+        let expected = "a size in bytes, at most 20971520";
+        let ipc_buffer = source.parsed("PCMK_ipc_buffer", buffer, expected, ipc::BUFFER, |text| {
+            let bytes = text.parse::<u32>().ok().filter(|bytes| (1..=LARGEST_BUFFER).contains(bytes));
+            bytes.map(|bytes| bytes.max(ipc::LEAST_BUFFER))
+        });
         let mut liveness = Liveness::default();
         if !sbd_timeout.is_zero() {
             // With a watchdog the node must notice a lost cluster before the watchdog fires; the original's half.
@@ -223,6 +234,7 @@ impl Config {
             sbd_timeout,
             supervisor: Supervisor::read(env),
             liveness,
+            ipc_buffer,
             ipc_transport,
             schemas: Folders {
                 installed: source.folder("PCMK_schema_directory", "/usr/share/pacemaker"),
@@ -344,6 +356,19 @@ mod tests {
         assert_eq!(value("PCMK_service"), Some("pacemaker-remoted".into()));
         assert_eq!(value("HA_LOGFILE"), Some(LOG_FILE.into()));
         assert_eq!(value("HA_DEBUGLOG"), None);
+    }
+
+    #[test]
+    fn local_buffers_are_never_too_small_for_a_message() {
+        let read = |value| read(&[("PCMK_ipc_buffer", value)], Overrides::default());
+        for (value, bytes) in [("", 131_072), ("4194304", 4_194_304), ("1", 12_336)] {
+            let (config, faults) = read(value);
+            assert_eq!((config.ipc_buffer, faults.len()), (bytes, 0), "{value}");
+        }
+        for value in ["0", "-1", "much", "20971521"] {
+            let (config, faults) = read(value);
+            assert_eq!((config.ipc_buffer, faults.len()), (131_072, 1), "{value}");
+        }
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub const SETTINGS: &[Setting] = &[
         "Debug messages: a boolean, or a list of daemons with pacemaker-remoted in it.",
     ),
     setting(
+        "PCMK_ipc_buffer",
+        "131072",
+        "Bytes of the buffer for messages of local cluster tools. Tools of Pacemaker up to 3.0.0 get what does not fit \
+         compressed, which takes time, or not at all where it does not fit even so.",
+    ),
+    setting(
         "PCMK_ipc_type",
         "shared-mem",
         "How messages of local cluster tools travel: shared-mem or socket.",

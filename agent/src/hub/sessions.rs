@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use picket_proto::frame::Frame;
 use picket_proto::notification::Notification;
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
-use picket_proto::xml::Element;
+use picket_proto::xml::Verbatim;
 use uuid::Uuid;
 
 use super::Hub;
@@ -70,7 +70,7 @@ impl Hub {
         let Some((id, session)) = known else {
             return self.end_session(client, proxy.session.as_deref());
         };
-        let text = |msg: Option<Element>| msg.map(|msg| msg.to_string());
+        let text = |msg: Option<Verbatim>| msg.map(Verbatim::into_text);
         let result = match proxy.op {
             ProxyOp::Destroy => {
                 // Nothing is told back: the provider knows.

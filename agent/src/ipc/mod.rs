@@ -58,11 +58,11 @@ pub struct Ipc {
 }
 
 impl Ipc {
-    /// Creates all servers. Their clients' wishes go to `hub`.
+    /// Creates all servers. Their clients' wishes go to `hub`; each client's buffer has at least `buffer` bytes.
     ///
     /// # Errors
     /// [`IpcError`], in particular where a name is taken: then another agent is running.
-    pub fn start(hub: mpsc::Sender<Event>, transport: Transport) -> Result<Self, IpcError> {
+    pub fn start(hub: mpsc::Sender<Event>, transport: Transport, buffer: u32) -> Result<Self, IpcError> {
         let doors = Door::bind_all()?;
         raw::survive_short_files().map_err(IpcError::Thread)?;
         folder::sweep();
@@ -70,7 +70,7 @@ impl Ipc {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(IpcError::Thread)?;
         let (stop, stopping) = oneshot::channel::<()>();
         let (done, stopped) = std::sync::mpsc::channel();
-        let server = Server::new(hub, transport);
+        let server = Server::new(hub, transport, buffer);
         let serve = move || {
             let sessions = tokio::task::LocalSet::new();
             sessions.block_on(&runtime, async {

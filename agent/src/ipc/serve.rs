@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use picket_proto::ipc::MAX_DOCUMENT;
 use picket_proto::ipc::endpoint::{Endpoint, Service};
 use picket_proto::ipc::header::Flags;
 use picket_proto::ipc::message::Document;
 use picket_proto::ipc::setup::{Request, Transport};
-use picket_proto::ipc::{BUFFER, MAX_DOCUMENT};
 use picket_proto::notification::Notification;
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
-use picket_proto::xml::Element;
+use picket_proto::xml::{Element, Verbatim};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::hub::Event;
 /// Most clients at a time: each costs up to three descriptors of the 1024 a process has, and half a MiB of memory.
 pub(super) const SESSIONS: usize = 400;
 
-/// Largest buffer a client gets, whatever it asks for.
+/// Largest buffer a client gets in bytes, whatever it asks for; `PCMK_ipc_buffer` may be larger.
 const LARGEST_BUFFER: u32 = 4 * 1024 * 1024;
 
 /// errno values of refusals.
@@ -65,13 +65,16 @@ pub enum LocalEvent {
 pub(super) struct Server {
     pub(super) hub: mpsc::Sender<Event>,
     pub(super) transport: Transport,
+    /// Least size of a client's buffer in bytes.
+    buffer: u32,
     budget: Budget,
     sessions: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn new(hub: mpsc::Sender<Event>, transport: Transport) -> Self {
-        Self { hub, transport, budget: Budget::default(), sessions: Arc::new(Semaphore::new(SESSIONS)) }
+    pub(super) fn new(hub: mpsc::Sender<Event>, transport: Transport, buffer: u32) -> Self {
+        let sessions = Arc::new(Semaphore::new(SESSIONS));
+        Self { hub, transport, buffer, budget: Budget::default(), sessions }
     }
 
     /// Serves an admitted client to its end.
@@ -110,7 +113,7 @@ impl Server {
             user: identity.user.clone(),
             server: &self,
         };
-        let size = request.max_msg_size.clamp(BUFFER, LARGEST_BUFFER);
+        let size = request.max_msg_size.clamp(self.buffer, LARGEST_BUFFER.max(self.buffer));
         let group = identity.cluster_group.map(nix::unistd::Gid::as_raw);
         match Link::open(self.transport, stream, &peer, group, endpoint.name(), size).await {
             Ok(link) => relay.run(&link, incoming).await,
@@ -148,7 +151,8 @@ impl Relay<'_> {
     fn wrap(&self, document: Document) -> Option<String> {
         let Document { id, flags, text } = document;
         let msg = match Element::parse(&text) {
-            Ok(msg) => msg,
+            // Written again, so that nothing in it can leave its place in ours.
+            Ok(msg) => Verbatim::from(&msg),
             Err(error) => {
                 tracing::debug!("dropping a document of {}: {error}", self.client);
                 return None;

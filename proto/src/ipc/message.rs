@@ -135,11 +135,14 @@ pub fn encode(
             Ok(vec![message(flags, None, 0, text.as_bytes(), &[0])])
         }
         Generation::Old => {
-            let payload = deflate(text.as_bytes())?;
-            if HEADER_LEN + payload.len() > limit {
-                return Err(DocumentError::TooLarge(length));
+            // Small blocks are the quickest for both sides, large ones make the shortest text.
+            for blocks in [bzip2::Compression::fast(), bzip2::Compression::best()] {
+                let payload = deflate(text.as_bytes(), blocks)?;
+                if HEADER_LEN + payload.len() <= limit {
+                    return Ok(vec![message(flags | Flags::COMPRESSED, Some(length), 0, &payload, &[])]);
+                }
             }
-            Ok(vec![message(flags | Flags::COMPRESSED, Some(length), 0, &payload, &[])])
+            Err(DocumentError::TooLarge(length))
         }
         Generation::New if text.len() <= PART => Ok(vec![message(flags, None, 0, text.as_bytes(), &[0])]),
         Generation::New => {
@@ -173,9 +176,9 @@ fn inflate(payload: &[u8], announced: usize) -> Result<Vec<u8>, DocumentError> {
 }
 
 /// Text and its NUL as bzip2.
-fn deflate(text: &[u8]) -> Result<Vec<u8>, DocumentError> {
+fn deflate(text: &[u8], blocks: bzip2::Compression) -> Result<Vec<u8>, DocumentError> {
     let broken = |error: std::io::Error| DocumentError::Compression(error.to_string());
-    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(5));
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), blocks);
     encoder.write_all(text).map_err(broken)?;
     encoder.write_all(&[0]).map_err(broken)?;
     encoder.finish().map_err(broken)
@@ -229,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_bomb_costs_no_more_than_announced() {
-        let bomb = deflate(&vec![b'x'; 10_000_000]).unwrap();
+        let bomb = deflate(&vec![b'x'; 10_000_000], bzip2::Compression::fast()).unwrap();
         let header =
             Header { id: 1, flags: Flags::COMPRESSED, payload: bomb.len(), inflated: Some(100), part: 0 };
         let message = [header.to_bytes(Generation::Old).as_slice(), &bomb].concat();
@@ -238,16 +241,30 @@ mod tests {
 
     #[test]
     fn an_old_client_with_a_small_buffer_cannot_get_everything() {
-        // Noise does not compress.
+        let result = encode(Generation::Old, 1, Flags(0), &noise(1_000_000), LIMIT);
+        assert_eq!(result, Err(DocumentError::TooLarge(1_000_001)));
+    }
+
+    /// A text that does not compress.
+    fn noise(length: usize) -> String {
         let mut state = 1_u32;
-        let noise: String = std::iter::repeat_with(|| {
+        let next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             char::from(b'0' + u8::try_from(state >> 26).unwrap())
-        })
-        .take(1_000_000)
-        .collect();
-        let result = encode(Generation::Old, 1, Flags(0), &noise, LIMIT);
-        assert_eq!(result, Err(DocumentError::TooLarge(1_000_001)));
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    #[test]
+    fn what_large_blocks_make_fit_is_sent() {
+        // The second half repeats the first, further away than a small block reaches.
+        let text = noise(150_000).repeat(2);
+        let (small, large) = [bzip2::Compression::fast(), bzip2::Compression::best()]
+            .map(|blocks| deflate(text.as_bytes(), blocks).unwrap().len())
+            .into();
+        assert!(large + 1000 < small, "{large} {small}");
+        let sent = encode(Generation::Old, 1, Flags(0), &text, HEADER_LEN + large).unwrap();
+        assert_eq!(assemble(&sent).unwrap().text, text);
     }
 
     proptest! {

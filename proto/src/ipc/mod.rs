@@ -16,8 +16,11 @@ pub mod message;
 pub mod ring;
 pub mod setup;
 
-/// Buffer size of Pacemaker's servers and clients; a client may ask for more.
+/// Buffer size of Pacemaker's servers and clients in bytes; a client may ask for more.
 pub const BUFFER: u32 = 131_072;
+
+/// Least buffer size in bytes: what the original makes of a smaller setting.
+pub const LEAST_BUFFER: u32 = 12_336;
 
 /// Longest document taken from a local client, as long as one that travels to the cluster in a frame.
 pub const MAX_DOCUMENT: usize = crate::frame::MAX_MESSAGE - 1024;

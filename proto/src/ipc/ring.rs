@@ -150,8 +150,8 @@ impl<'a> Ring<'a> {
         }
         let length = u32::try_from(message.len()).map_err(|_| RingError::TooLong(message.len()))?;
         self.put(at + 1, ALLOCATED);
-        for (index, chunk) in message.chunks(4).enumerate() {
-            self.put(at + CHUNK_HEADER + index, word(chunk));
+        for (to, chunk) in self.from(at + CHUNK_HEADER).zip(message.chunks(4)) {
+            to.store(word(chunk), Ordering::Relaxed);
         }
         self.put(at, length);
         let next = (at + CHUNK_HEADER + message.len().div_ceil(4)) % size;
@@ -182,9 +182,8 @@ impl<'a> Ring<'a> {
             return Err(corrupt);
         }
         let mut message = Vec::with_capacity(bytes.next_multiple_of(4));
-        for index in 0..bytes.div_ceil(4) {
-            let word = self.data[(at + CHUNK_HEADER + index) % size].load(Ordering::Relaxed);
-            message.extend_from_slice(&word.to_ne_bytes());
+        for from in self.from(at + CHUNK_HEADER).take(bytes.div_ceil(4)) {
+            message.extend_from_slice(&from.load(Ordering::Relaxed).to_ne_bytes());
         }
         message.truncate(bytes);
         self.put(at, 0);
@@ -205,6 +204,12 @@ impl<'a> Ring<'a> {
             }
             std::cmp::Ordering::Equal => 0,
         }
+    }
+
+    /// All words once around, beginning with that one.
+    fn from(&self, at: usize) -> impl Iterator<Item = &'a AtomicU32> + use<'a> {
+        let (wrapped, straight) = self.data.split_at(at % self.data.len());
+        straight.iter().chain(wrapped)
     }
 
     fn position(&self, which: usize) -> usize {

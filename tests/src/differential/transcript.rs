@@ -83,6 +83,10 @@ fn flatten(element: &Element, path: &str, base: i64, fields: &mut BTreeMap<Strin
             Node::Comment(text) => {
                 fields.insert(format!("{path}comment[{at}]"), shorten(text));
             }
+            // Transcripts are read to the end: there is none.
+            Node::Verbatim(text) => {
+                fields.insert(format!("{path}verbatim[{at}]"), shorten(text.as_str()));
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use picket_agent::wire::tls::Role;
 use picket_proto::notification::Notification;
 use picket_proto::proxy::ProxyOp;
 use picket_proto::request::{CallOptions, Operation};
+use picket_proto::xml::Verbatim;
 
 use crate::agent::Agent;
 use crate::local::{self, attack};
@@ -137,7 +138,7 @@ impl Seen {
             _ => self.requests.push(format!(
                 "{:?} {}",
                 proxy.op,
-                proxy.msg.map_or(String::new(), |msg| msg.to_string())
+                proxy.msg.map_or(String::new(), Verbatim::into_text)
             )),
         }
     }

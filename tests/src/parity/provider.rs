@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::request::Operation;
-use picket_proto::xml::Element;
+use picket_proto::xml::{Element, Verbatim};
 
 use super::client::Client;
 
@@ -51,9 +51,9 @@ pub(super) fn serve(cluster: &mut Client, response: impl Fn(&Element) -> Element
                 let session = doc.text("lrmd_ipc_session").to_owned();
                 let question = doc.0.first("lrmd_ipc_msg").and_then(|msg| msg.elements().next().cloned());
                 let question = question.context("a request without a document")?;
-                let mut forward = |op, msg_id, msg| {
-                    let message =
-                        ProxyMessage { msg_id, msg: Some(msg), ..ProxyMessage::new(op, Some(&session)) };
+                let mut forward = |op, msg_id, msg: Element| {
+                    let msg = Some(Verbatim::from(&msg));
+                    let message = ProxyMessage { msg_id, msg, ..ProxyMessage::new(op, Some(&session)) };
                     seen.replies += 1;
                     cluster.call(Operation::IpcForward(message))?.is("lrmd_rc", 0).map(drop)
                 };

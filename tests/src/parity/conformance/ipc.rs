@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::request::Operation;
-use picket_proto::xml::Element;
+use picket_proto::xml::{Element, Verbatim};
 
 use super::{Behavior, Cost, Shown};
 use crate::parity::bench::{Bench, PATIENCE};
@@ -122,7 +122,7 @@ fn unknown_session(bench: &Bench) -> Result<String> {
     let mut client = Client::provider(&*bench.peer()?, "cluster")?;
     let session = "11111111-2222-3333-4444-555555555555";
     let message = ProxyMessage::new(ProxyOp::Event, Some(session));
-    let msg = Some(Element::new("nothing"));
+    let msg = Some(Verbatim::from(&Element::new("nothing")));
     client.call(Operation::IpcForward(ProxyMessage { msg, ..message }))?.is("lrmd_rc", 0)?;
     let early = client.early();
     let first = early.first().context("nothing came before the reply")?;
