@@ -14,7 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use crate::executor::ClientId;
-use crate::hub::Event;
+use crate::hub::{Event, Way};
 use crate::key::Key;
 use crate::wire::message::{self, Receiver, WireError};
 use crate::wire::socket::Socket;
@@ -149,7 +149,8 @@ pub async fn handshake(socket: Socket, proof: Proof) -> Option<(Secure, Role)> {
 pub async fn serve(connection: Secure, role: Role, client: ClientId, hub: mpsc::Sender<Event>) {
     let peer = connection.peer();
     let (outbox, outgoing) = Outbox::new();
-    if hub.send(Event::Connected { client, peer, role, outbox }).await.is_err() {
+    let way = Way::Remote { peer, outbox };
+    if hub.send(Event::Connected { client, role, way }).await.is_err() {
         return;
     }
     if let Err(error) = exchange(connection, outgoing, client, peer, &hub).await {

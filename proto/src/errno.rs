@@ -9,6 +9,8 @@ pub struct Rc(pub i64);
 impl Rc {
     /// Success.
     pub const OK: Self = Self(0);
+    /// EACCES: not for this client.
+    pub const ACCESS: Self = Self(-13);
     /// ENODEV: the resource is not registered.
     pub const NO_RESOURCE: Self = Self(-19);
     /// EINVAL: something the operation needs is missing.

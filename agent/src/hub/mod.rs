@@ -14,7 +14,6 @@ mod requests;
 mod sessions;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use picket_proto::frame::Frame;
@@ -29,13 +28,13 @@ use crate::alert::Alerts;
 use crate::class::systemd::Systemd;
 use crate::class::{self, Operation, Surroundings};
 use crate::config::Config;
-use crate::conn::Outbox;
 use crate::executor::{ClientId, Effect, Executor, KillScope, Now, RunId};
 use crate::ipc::LocalEvent;
 use crate::schemas::Schemas;
 use crate::watchdog::WatchdogError;
 use crate::wire::tls::Role;
 use clients::Clients;
+pub use clients::Way;
 use sessions::Sessions;
 
 /// How long the last steps may take.
@@ -63,12 +62,10 @@ pub enum Event {
     Connected {
         /// Its id, for good.
         client: ClientId,
-        /// Where it comes from.
-        peer: SocketAddr,
         /// What it offered.
         role: Role,
-        /// Where to send to.
-        outbox: Outbox,
+        /// How it is reached.
+        way: Way,
     },
     /// A client is gone.
     Disconnected {
@@ -203,9 +200,12 @@ impl Hub {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Connected { client, peer, role, outbox } => {
-                tracing::info!(%peer, "Remote client connection accepted");
-                self.clients.add(client, peer, role, outbox);
+            Event::Connected { client, role, way } => {
+                match &way {
+                    Way::Remote { peer, .. } => tracing::info!(%peer, "Remote client connection accepted"),
+                    Way::Local { pid, .. } => tracing::info!(pid, "local client of the executor"),
+                }
+                self.clients.add(client, role, way);
                 if role == Role::Controller {
                     self.announce(client);
                 }
@@ -231,7 +231,12 @@ impl Hub {
     fn disconnected(&mut self, client: ClientId) {
         let Some(gone) = self.clients.remove(client) else { return };
         self.sessions.provider_gone(client);
-        tracing::info!(notice = true, peer = %gone.peer, "Cleaning up after remote client {} disconnected", gone.label());
+        let (place, label) = (&gone.way, gone.label());
+        if gone.is_local() {
+            tracing::info!("local client {label} disconnected");
+        } else {
+            tracing::info!(notice = true, peer = %place, "Cleaning up after remote client {label} disconnected");
+        }
         if gone.is_controller() && self.clients.controllers().next().is_none() {
             let now = self.now();
             self.executor.last_client_left(now);
@@ -353,6 +358,9 @@ impl Hub {
     }
 
     fn send(&mut self, client: ClientId, document: &Element) {
+        if self.clients.send_local(client, None, document) {
+            return;
+        }
         self.last_frame += 1;
         match Frame::new(self.last_frame, document.to_string()) {
             Ok(frame) => self.clients.send(client, frame),

@@ -58,6 +58,10 @@ impl Hub {
         }
         let (msg_id, options) = (request.msg_id, request.options);
         tracing::trace!("client {}: {op_name} (message {msg_id}, call {call_id})", self.label(client));
+        if !self.may(client, &request.op) {
+            tracing::warn!("client {} may not ask for {op_name}", self.label(client));
+            return self.reply(client, msg_id, call_id, Rc::ACCESS.into());
+        }
         let now = self.now();
         let answer = match request.op {
             Operation::Register(hello) => self.hello(client, &hello),
@@ -112,8 +116,19 @@ impl Hub {
 
     fn reply(&mut self, client: ClientId, msg_id: i64, call_id: i64, answer: Answer) {
         let Answer { rc, body, .. } = answer;
-        let reply = Reply { msg_id, rc, call_id, body, origin: "picket-agent".to_owned() };
-        self.send(client, &reply.to_element());
+        let reply = Reply { msg_id, rc, call_id, body, origin: "picket-agent".to_owned() }.to_element();
+        if !self.clients.send_local(client, Some(msg_id), &reply) {
+            self.send(client, &reply);
+        }
+    }
+
+    /// Everybody may say hello and poke.
+    fn may(&mut self, client: ClientId, op: &Operation) -> bool {
+        let Some(client) = self.clients.client(client) else { return false };
+        match op {
+            Operation::Poke | Operation::Register(_) | Operation::Unknown(_) => true,
+            _ => client.is_privileged(),
+        }
     }
 
     fn hello(&mut self, client: ClientId, hello: &Hello) -> Answer {
@@ -132,10 +147,15 @@ impl Hub {
             tracing::warn!("client {label} speaks LRMD version {version}, at least 1.0 is needed");
             return Answer { body, ..Rc::PROTOCOL.into() };
         }
-        let observed = connected.role == Role::Observer;
+        if connected.is_local() && hello.is_ipc_provider == Some(true) {
+            // Nothing relays for local clients but a cluster.
+            return Answer { body, ..Rc::ACCESS.into() };
+        }
+        // A controller that hears of another client gives the node up; a local one is no other cluster.
+        let observed = connected.role == Role::Observer && !connected.is_local();
         connected.role = Role::Controller;
         if hello.is_ipc_provider == Some(true) {
-            tracing::info!(notice = true, peer = %connected.peer, "cluster connected as {}", connected.label());
+            tracing::info!(notice = true, peer = %connected.way, "cluster connected as {}", connected.label());
             self.clients.promote(client);
             if version::has_schemas(hello.version.as_deref()) {
                 self.schemas.fetch();

@@ -12,10 +12,13 @@ pub mod client;
 pub mod cluster;
 mod datagram;
 mod door;
+mod executor;
 mod folder;
 mod link;
+mod mailbox;
 mod peer;
 mod raw;
+mod relay;
 mod serve;
 mod session;
 mod shm;
@@ -28,8 +31,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 pub use door::DoorError;
-pub use serve::LocalEvent;
-pub use session::{Mailbox, Refused};
+pub use mailbox::{Mailbox, Refused};
+pub use relay::LocalEvent;
 
 use crate::hub::Event;
 use door::Door;

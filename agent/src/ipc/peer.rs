@@ -33,6 +33,8 @@ pub(crate) struct Peer {
 pub(crate) struct Identity {
     /// Name of the user.
     pub(crate) user: String,
+    /// May also use the executor: root and `hacluster`.
+    pub(crate) privileged: bool,
     /// May use the cluster's tools: root, `hacluster`, or anybody in `haclient`.
     pub(crate) trusted: bool,
     /// Group of the files shared with the client, where it is not root.
@@ -66,7 +68,8 @@ impl Peer {
 
     fn stranger(&self) -> Identity {
         let user = if self.is_root() { "root" } else { NOBODY };
-        Identity { user: user.to_owned(), trusted: self.is_root(), cluster_group: None }
+        let root = self.is_root();
+        Identity { user: user.to_owned(), privileged: root, trusted: root, cluster_group: None }
     }
 
     fn look_up(&self) -> Identity {
@@ -79,6 +82,7 @@ impl Peer {
         let cluster_group = Group::from_name(CLUSTER_GROUP).ok().flatten().map(|group| group.gid);
         let member = cluster_group
             .is_some_and(|group| self.gid == group.as_raw() || self.groups.contains(&group.as_raw()));
-        Identity { trusted: member || user == CLUSTER_USER, user, cluster_group }
+        let privileged = user == CLUSTER_USER;
+        Identity { privileged, trusted: member || privileged, user, cluster_group }
     }
 }

@@ -5,21 +5,19 @@
 //! link <- messages <- mailbox <- hub             (responses and events each in turn, neither waits for the other)
 //! ```
 //! Memory: what the client sends is bounded by [`Budget`] for all clients together, what it does not read by
-//! [`MAILBOX_LIMIT`].
+//! that of its [`mailbox`](super::mailbox).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use picket_proto::ipc::header::{Flags, Generation};
 use picket_proto::ipc::message::{self, Assembler, Document, DocumentError};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::link::{Link, LinkError};
-
-/// Most bytes that may wait for a client that does not read: one of the largest documents and then some.
-const MAILBOX_LIMIT: usize = 24 * 1024 * 1024;
+use super::mailbox::Incoming;
 
 /// Most bytes of all clients' requests that may wait for the cluster.
 const BUDGET: usize = 32 * 1024 * 1024;
@@ -29,70 +27,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// From this size on, compressing an answer would keep other clients waiting.
 const HEAVY: usize = 64 * 1024;
-
-/// Why a message was not queued.
-#[derive(Debug, Error)]
-pub enum Refused {
-    /// The client is gone.
-    #[error("it is gone")]
-    Gone,
-    /// The client does not read.
-    #[error("it does not read, {0} bytes are waiting for it")]
-    Full(usize),
-}
-
-/// The hub's end of a session: where the cluster's messages go. Dropping it disconnects the client, once it has read
-/// what was sent.
-#[derive(Debug)]
-pub struct Mailbox {
-    responses: mpsc::UnboundedSender<(i32, String)>,
-    events: mpsc::UnboundedSender<String>,
-    queued: Arc<AtomicUsize>,
-    _open: oneshot::Sender<()>,
-}
-
-/// The session's end.
-#[derive(Debug)]
-pub(super) struct Incoming {
-    responses: mpsc::UnboundedReceiver<(i32, String)>,
-    events: mpsc::UnboundedReceiver<String>,
-    queued: Arc<AtomicUsize>,
-    dropped: oneshot::Receiver<()>,
-}
-
-impl Mailbox {
-    pub(super) fn new() -> (Self, Incoming) {
-        let (responses, awaited) = mpsc::unbounded_channel();
-        let (events, unasked) = mpsc::unbounded_channel();
-        let (open, dropped) = oneshot::channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let incoming = Incoming { responses: awaited, events: unasked, queued: Arc::clone(&queued), dropped };
-        (Self { responses, events, queued, _open: open }, incoming)
-    }
-
-    /// Queues the answer to request `id`.
-    ///
-    /// # Errors
-    /// [`Refused`]: the client is to be disconnected.
-    pub fn respond(&self, id: i32, text: String) -> Result<(), Refused> {
-        self.count(text.len())?;
-        self.responses.send((id, text)).map_err(|_| Refused::Gone)
-    }
-
-    /// Queues a document that was not asked for.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn notify(&self, text: String) -> Result<(), Refused> {
-        self.count(text.len())?;
-        self.events.send(text).map_err(|_| Refused::Gone)
-    }
-
-    fn count(&self, length: usize) -> Result<(), Refused> {
-        let queued = self.queued.fetch_add(length, Ordering::Relaxed) + length;
-        if queued > MAILBOX_LIMIT { Err(Refused::Full(queued)) } else { Ok(()) }
-    }
-}
 
 /// The memory that requests of all clients share. A ticket is given back when the request has left.
 #[derive(Clone, Debug)]

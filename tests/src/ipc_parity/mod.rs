@@ -4,6 +4,7 @@ mod bench;
 mod builtin;
 mod bulk;
 mod compare;
+mod executor;
 mod failover;
 mod generations;
 mod hostile;
@@ -15,12 +16,15 @@ use crate::show::Point;
 const ALIKE: &str = "Debian's tools answer alike";
 const HOSTILE: &str = "hostile local clients reach and disturb nobody";
 
+const EXECUTOR: &str = "local clients of the executor are served";
+
 /// Everything, one line a point.
-pub const FULL: [Point; 8] = [
+pub const FULL: [Point; 9] = [
     Point { number: 1, words: "Debian's tools answer alike through shared memory", measure: compare::full },
     Point { number: 1, words: "Debian's tools answer alike through sockets", measure: compare::sockets },
     Point { number: 1, words: "both header generations at once", measure: generations::measure },
     Point { number: 1, words: "built-in commands answer as Debian's tools", measure: builtin::measure },
+    Point { number: 1, words: EXECUTOR, measure: executor::measure },
     Point { number: 2, words: "attributes and scores travel both ways", measure: promotion::measure },
     Point { number: 3, words: "no tool hangs while the connection moves", measure: failover::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },
@@ -28,7 +32,8 @@ pub const FULL: [Point; 8] = [
 ];
 
 /// What CI can afford.
-pub const SHORT: [Point; 2] = [
+pub const SHORT: [Point; 3] = [
     Point { number: 1, words: ALIKE, measure: compare::short },
+    Point { number: 1, words: EXECUTOR, measure: executor::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },
 ];

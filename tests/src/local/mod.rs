@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod attack;
+pub mod executor;
 
 use std::path::PathBuf;
 
