@@ -19,7 +19,7 @@ use crate::core::report::Report;
 use crate::core::request::{self, Request};
 use crate::core::settings::Settings;
 use crate::core::usage::Usage;
-use crate::core::{doc, output, password, process, shell, standard};
+use crate::core::{askpass, doc, output, password, process, shell, standard};
 
 /// More than the fencer can ever send: it stops at one full pipe (fence-contract, section 1).
 const STDIN_LIMIT: u64 = 1024 * 1024;
@@ -27,6 +27,9 @@ const STDIN_LIMIT: u64 = 1024 * 1024;
 /// Runs the program. `args` begins with its own name.
 pub fn main(args: &[String], var: impl Fn(&str) -> Option<String>) -> ExitCode {
     process::harden();
+    if let Some(socket) = var(askpass::VARIABLE) {
+        return if askpass::answer(&socket) { Exit::Success } else { Exit::Failure }.into();
+    }
     let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
     let name = name.unwrap_or("picket-fence");
     let rest = args.get(1..).unwrap_or_default();

@@ -42,7 +42,8 @@
 //!    `.any()` for answers whose status you judge yourself; [`http::encode`] for every value in a path. Statuses,
 //!    redirects, repetition, `Retry-After`, size limits and the deadline are the client's.
 //!    Transports of another kind bound each call by `settings.deadline.within(limit)`, and note
-//!    `crate::testing::time::hold()` under `cfg(test)` as [`http`] does.
+//!    `crate::testing::time::hold()` under `cfg(test)` as [`http`] does. Programs are run by [`core::child`]; `libvirt`
+//!    shows how the matrix is had for them, by a mock in place of the program.
 //! 6. Tests: a `Platform` that serves the happy path from a `World` of two machines (`world.show(at)` where an answer
 //!    tells a state, `world.switch(at, on)` where a request is accepted, `Shown::Odd` as your platform's oddest
 //!    state), a `Bench`, and `matrix::run(&BENCH)`: a part of the matrix, or all of
@@ -51,8 +52,8 @@
 //!
 //! # Drivers to come
 //!
-//! libvirt (`fence_virsh`, `fence_libvirt`), `vmware_soap`, `kubevirt`, `incus`
-//! (`fence_incus`, `fence_lxd`), `virt` (`fence_virt`, `fence_xvm`). Each in a folder of its own as above; libvirt with `rpc.rs` (XDR over a stream) and `virsh.rs` (the child process) beside `mod.rs`.
+//! `vmware_soap`, `kubevirt`, `incus` (`fence_incus`, `fence_lxd`), `virt` (`fence_virt`, `fence_xvm`); and for `libvirt`
+//! a `rpc.rs` (XDR over a stream) beside virsh. Each in a folder of its own as above.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound
 //! [`Fault::Ambiguous`]: core::fault::Fault::Ambiguous

@@ -12,8 +12,15 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 /// Agents of ours that Debian has too.
-const AGENTS: [&str; 6] =
-    ["fence_docker", "fence_openstack", "fence_pve", "fence_redfish", "fence_rhevm", "fence_vmware_rest"];
+const AGENTS: [&str; 7] = [
+    "fence_docker",
+    "fence_openstack",
+    "fence_pve",
+    "fence_redfish",
+    "fence_rhevm",
+    "fence_virsh",
+    "fence_vmware_rest",
+];
 
 /// What matters of a parameter: all attributes of its element and of the elements in it, without texts.
 type Parameters = BTreeMap<String, Vec<String>>;

@@ -1,6 +1,7 @@
 //! The table of agents. An agent is a folder here, and a line in [`AGENTS`].
 
 pub mod docker;
+pub mod libvirt;
 pub mod openstack;
 pub mod ovirt;
 pub mod pve;
@@ -13,6 +14,8 @@ use crate::core::agent::Agent;
 pub const AGENTS: &[&Agent] = &[
     &docker::DOCKER,
     &docker::PODMAN,
+    &libvirt::LIBVIRT,
+    &libvirt::VIRSH,
     &openstack::AGENT,
     &ovirt::AGENT,
     &pve::AGENT,

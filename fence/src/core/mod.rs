@@ -2,6 +2,8 @@
 
 pub mod action;
 pub mod agent;
+pub mod askpass;
+pub mod child;
 pub mod deadline;
 pub mod doc;
 pub mod driver;

@@ -61,6 +61,12 @@ impl Calls {
         self.0.take()
     }
 
+    /// Notes a command that was run, which is a call to the device too.
+    pub(crate) fn note_command(&self, how: &str, line: &str, result: String, time: std::time::Duration) {
+        let (method, url) = (how.to_owned(), line.to_owned());
+        self.note(Call { method, url, result, ms: time.as_millis(), request_id: None });
+    }
+
     fn note(&self, call: Call) {
         let Call { method, url, result, ms, request_id } = &call;
         tracing::info!(ms, request_id, "{method} {url}: {result}");

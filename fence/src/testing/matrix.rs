@@ -270,6 +270,9 @@ impl Matrix<'_> {
 
     /// Certificates: a bad one ends the run before anything is sent.
     fn certificates(&mut self, (action, on): (Action, bool)) {
+        if self.bench.ca.is_empty() {
+            return;
+        }
         for flaw in [Flaw::None, Flaw::Expired, Flaw::WrongName, Flaw::Stranger] {
             let outcome = Case { tls: Some(flaw), ..Case::new(self.bench, action, on) }.run();
             let title = format!("{action:?} on={on}: certificate {flaw:?}");

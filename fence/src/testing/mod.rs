@@ -57,7 +57,7 @@ pub(crate) struct Bench {
     pub(crate) options: &'static str,
     /// How the agent is told where its device is.
     pub(crate) address: Address,
-    /// The option for the authority's certificate.
+    /// The option for the authority's certificate; empty where the agent speaks no TLS of ours.
     pub(crate) ca: &'static str,
     /// The plug that names `vm1`, or nothing for a device with one machine.
     pub(crate) plug: Option<&'static str>,
