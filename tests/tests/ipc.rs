@@ -22,6 +22,11 @@ fn the_executor_serves_local_clients_and_no_cluster_hears_of_them() {
 }
 
 #[test]
+fn node_health_is_told_only_when_it_changes() {
+    holds("node health").unwrap();
+}
+
+#[test]
 fn hostile_local_clients_reach_and_disturb_nobody() {
     holds("hostile").unwrap();
 }

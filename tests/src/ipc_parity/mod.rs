@@ -7,6 +7,7 @@ mod compare;
 mod executor;
 mod failover;
 mod generations;
+mod health;
 mod hostile;
 mod promotion;
 mod stage;
@@ -18,22 +19,26 @@ const HOSTILE: &str = "hostile local clients reach and disturb nobody";
 
 const EXECUTOR: &str = "local clients of the executor are served";
 
+const HEALTH: &str = "node health is told once, with dampening";
+
 /// Everything, one line a point.
-pub const FULL: [Point; 9] = [
+pub const FULL: [Point; 10] = [
     Point { number: 1, words: "Debian's tools answer alike through shared memory", measure: compare::full },
     Point { number: 1, words: "Debian's tools answer alike through sockets", measure: compare::sockets },
     Point { number: 1, words: "both header generations at once", measure: generations::measure },
     Point { number: 1, words: "built-in commands answer as Debian's tools", measure: builtin::measure },
     Point { number: 1, words: EXECUTOR, measure: executor::measure },
     Point { number: 2, words: "attributes and scores travel both ways", measure: promotion::measure },
+    Point { number: 2, words: HEALTH, measure: health::measure },
     Point { number: 3, words: "no tool hangs while the connection moves", measure: failover::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },
     Point { number: 5, words: "round trips beside the original's", measure: bench::measure },
 ];
 
 /// What CI can afford.
-pub const SHORT: [Point; 3] = [
+pub const SHORT: [Point; 4] = [
     Point { number: 1, words: ALIKE, measure: compare::short },
     Point { number: 1, words: EXECUTOR, measure: executor::measure },
+    Point { number: 2, words: HEALTH, measure: health::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },
 ];

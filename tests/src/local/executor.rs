@@ -36,9 +36,9 @@ const QUESTIONS: [(&str, &str, usize); 12] = [
     ("ipc_fwd", "", 2),
 ];
 
-const EXEC_START: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="start" lrmd_rsc_userdata_str="one" lrmd_rsc_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
-const EXEC_MONITOR: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="monitor" lrmd_rsc_interval="60000" lrmd_rsc_userdata_str="two" lrmd_rsc_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
-const EXEC_STOP: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="stop" lrmd_rsc_userdata_str="three" lrmd_rsc_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
+const EXEC_START: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="start" lrmd_rsc_userdata_str="one" lrmd_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
+const EXEC_MONITOR: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="monitor" lrmd_rsc_interval="60000" lrmd_rsc_userdata_str="two" lrmd_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
+const EXEC_STOP: &str = r#"<lrmd_rsc lrmd_rsc_id="d" lrmd_rsc_action="stop" lrmd_rsc_userdata_str="three" lrmd_timeout="20000"><attributes state="/run/d.state"/></lrmd_rsc>"#;
 
 /// Attributes whose values differ from run to run or from release to release, or that belong to frames: the original
 /// has them where it told a remote client the same before.

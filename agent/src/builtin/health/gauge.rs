@@ -20,7 +20,7 @@ impl fmt::Display for Color {
     }
 }
 
-/// From which percentage on a reading is yellow, and red.
+/// From which percentage, or other number, on a reading is yellow, and red.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Limits {
     yellow: f64,
@@ -38,14 +38,14 @@ impl Limits {
         });
         match limits {
             Some(limits) if (0.0..=limits.red).contains(&limits.yellow) => Ok(Some(limits)),
-            _ => Err(format!("{text:?} is not two percentages such as 85:95, or off")),
+            _ => Err(format!("{text:?} is not two rising numbers such as 85:95, or off")),
         }
     }
 
-    pub(super) fn color(self, percent: f64) -> Color {
-        if percent >= self.red {
+    pub(super) fn color(self, reading: f64) -> Color {
+        if reading >= self.red {
             Color::Red
-        } else if percent >= self.yellow {
+        } else if reading >= self.yellow {
             Color::Yellow
         } else {
             Color::Green
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_two_rising_percentages_or_off() {
+    fn limits_are_two_rising_numbers_or_off() {
         assert_eq!(Limits::parse("85:95"), Ok(Some(Limits { yellow: 85.0, red: 95.0 })));
         assert_eq!(Limits::parse("off"), Ok(None));
         for wrong in ["", "85", "95:85", "a:b", "-1:5", "nan:nan"] {

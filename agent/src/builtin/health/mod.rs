@@ -4,6 +4,7 @@
 //! The attribute manager is asked what it knows first: only a change is sent, and one that was forgotten (the node was
 //! away) is sent again.
 
+mod clock;
 mod gauge;
 mod readings;
 
@@ -14,15 +15,16 @@ use picket_proto::outcome::{OcfRc, Outcome};
 use super::table::{Action, Agent, Kind, Param};
 use super::{Call, Work, done, failed};
 use crate::ipc::cluster::{self, Change, ClusterError, Nodes, Task};
+use clock::Clock;
 use gauge::{Color, Limits};
 
 /// What the agent says of itself.
 pub(super) const AGENT: Agent = Agent {
     name: "health",
     summary: "Node health of a guest",
-    text: "Looks at processors, memory, disks, inodes and pressure of the guest it runs in, and sets the attributes \
-           #health-cpu, #health-memory, #health-disk, #health-inodes and #health-pressure of the node to green, yellow \
-           or red. What the cluster makes of it says its property node-health-strategy. Clone it over the guests.",
+    text: "Looks at processors, memory, disks, inodes, pressure and clock of the guest it runs in, and sets the \
+           attributes #health-cpu, #health-memory, #health-disk, #health-inodes, #health-pressure and #health-clock of \
+           the node to green, yellow or red. What the cluster makes of it says its property node-health-strategy. Clone it over the guests.",
     params: &PARAMS,
     actions: &[
         Action::once("start", "20s"),
@@ -35,7 +37,7 @@ pub(super) const AGENT: Agent = Agent {
 
 const LIMITS: &str = "From which percentage on the attribute is yellow, and red, such as 85:95; or off.";
 
-const PARAMS: [Param; 8] = [
+const PARAMS: [Param; 9] = [
     Param::new("cpu", Kind::Text, Some("90:98"), "Limits of processor use", LIMITS),
     Param::new("memory", Kind::Text, Some("90:97"), "Limits of memory in use", LIMITS),
     Param::new("disk", Kind::Text, Some("85:95"), "Limits of disk space in use", LIMITS),
@@ -46,6 +48,14 @@ const PARAMS: [Param; 8] = [
         Some("40:80"),
         "Limits of pressure",
         "As the others, of the last minute in which programs waited for processors, memory or disks (PSI).",
+    ),
+    Param::new(
+        "clock",
+        Kind::Text,
+        Some("2000:8000"),
+        "Limits of the clock's error",
+        "From which number of milliseconds on the clock's largest possible error, by the kernel's word, makes the \
+         attribute yellow, and red; or off. A clock that nothing synchronizes is yellow.",
     ),
     Param::new(
         "paths",
@@ -124,7 +134,7 @@ fn value<'a>(call: &'a Call, name: &str) -> &'a str {
     call.values.text(name).or(default).unwrap_or_default()
 }
 
-const GAUGES: [&str; 5] = ["cpu", "memory", "disk", "inodes", "pressure"];
+const GAUGES: [&str; 6] = ["cpu", "memory", "disk", "inodes", "pressure", "clock"];
 
 fn faults(call: &Call) -> Vec<String> {
     let limits = GAUGES
@@ -148,6 +158,9 @@ async fn look(call: &Call) -> Result<Vec<Shown>, String> {
     show("disk", disks.iter().map(|(space, _)| *space).max_by(f64::total_cmp));
     show("inodes", disks.iter().map(|(_, inodes)| *inodes).max_by(f64::total_cmp));
     show("pressure", readings::pressure());
+    if let (Some(limits), Some(clock)) = (limits("clock"), Clock::read()) {
+        shown.push(("clock", clock.color(limits)));
+    }
     Ok(shown)
 }
 
@@ -204,8 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gauge_that_is_off_shows_nothing() {
-        let off =
-            [("cpu", "off"), ("memory", "0:0"), ("disk", "off"), ("inodes", "off"), ("pressure", "off")];
+        let off = GAUGES.map(|name| (name, if name == "memory" { "0:0" } else { "off" }));
         assert_eq!(look(&call("monitor", &off)).await.unwrap(), [("memory", Color::Red)]);
     }
 }
