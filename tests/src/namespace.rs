@@ -89,12 +89,12 @@ impl Namespace {
         File::open(&path).with_context(|| format!("open {path}"))
     }
 
-    /// Kills everything inside and returns when it is gone.
+    /// Kills everything inside at once. Does not wait: init is only gone when all children of others, as of an nsenter,
+    /// are reaped.
     pub(crate) fn kill(&mut self) {
         // While `unshare` has not ended, the init's pid is still the init's.
         if matches!(self.parent.try_wait(), Ok(None)) {
             let _ = kill(self.init, Signal::SIGKILL);
-            let _ = self.parent.wait();
         }
     }
 }
@@ -102,6 +102,7 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         self.kill();
+        let _ = self.parent.wait();
     }
 }
 

@@ -13,6 +13,9 @@ use nix::unistd::Pid;
 use crate::namespace::Namespace;
 use crate::wait::wait_until;
 
+/// How long a killed program may take to be gone; on a busy machine that is a matter of its memory.
+const END: Duration = Duration::from_secs(60);
+
 /// A program with its arguments and the environment it gets in addition.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -95,7 +98,24 @@ impl Daemon {
 
     /// How it ended, or `None` while it runs.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.enter.try_wait().with_context(|| format!("look at {}", self.name))
+        let status = self.enter.try_wait().with_context(|| format!("look at {}", self.name))?;
+        if status.is_none() {
+            self.wake();
+        }
+        Ok(status)
+    }
+
+    /// nsenter stops itself once it has seen its child stopped, which may be after the child went on, and then waits for
+    /// nothing but SIGCONT. It hands that on, so this returns when it has: a SIGSTOP that follows is to last.
+    fn wake(&self) {
+        let enter = Pid::from_raw(self.enter.id().cast_signed());
+        if state(enter) == Some('T') && state(self.pid) != Some('T') {
+            // Not reaped yet, so the pid is still its own.
+            let _ = kill(enter, Signal::SIGCONT);
+            let waits = || Ok(state(enter).is_none_or(|state| "SZ".contains(state)).then_some(()));
+            // One that stops itself again is woken again at the next look.
+            let _ = wait_until("nsenter waits again", Duration::from_secs(1), waits);
+        }
     }
 
     /// Sends `signal`; an ended program is no fault.
@@ -115,8 +135,14 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         // On a host that goes down all are dead already, and this only reaps.
         let _ = self.signal(Signal::SIGKILL);
-        let _ = self.enter.wait();
+        let _ = wait_until(&format!("{} is gone", self.name), END, || self.ended());
     }
+}
+
+/// The state of a process: `T` where a signal has stopped it, `Z` where it waits to be reaped.
+fn state(pid: Pid) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// The last lines of a log, for a failure's message.

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use picket_tests::{Network, Program, wait_until};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -24,6 +26,45 @@ fn crash_ends_every_process_and_keeps_the_disk() {
     assert_eq!(host.read("/var/log/kept").unwrap(), "disk");
     assert!(host.read("/run/lost").is_err());
     assert_ne!(host.pid("sleep").unwrap(), pid);
+}
+
+#[test]
+fn a_program_that_was_stopped_and_goes_on_can_still_be_ended() {
+    let network = Network::new().unwrap();
+    let host = network.host("alone").unwrap();
+    for waits in [true, false] {
+        let pid = host.start(&Program::new("sleep", &["sleep", "1000"])).unwrap();
+        kill(pid, Signal::SIGSTOP).unwrap();
+        // nsenter, its parent, stops itself as soon as it sees that: before the child goes on, or after.
+        let what = "nsenter has stopped itself";
+        if waits {
+            wait_until(what, SOON, || Ok((stat(pid, 0) == "T" && parent_is_stopped(pid)).then_some(())))
+                .unwrap();
+        }
+        kill(pid, Signal::SIGCONT).unwrap();
+        host.stop("sleep", SOON).unwrap();
+    }
+}
+
+#[test]
+fn a_host_with_a_stopped_program_can_crash() {
+    let network = Network::new().unwrap();
+    let host = network.host("alone").unwrap();
+    let pid = host.start(&Program::new("sleep", &["sleep", "1000"])).unwrap();
+    kill(pid, Signal::SIGSTOP).unwrap();
+    wait_until("nsenter has stopped itself", SOON, || Ok(parent_is_stopped(pid).then_some(()))).unwrap();
+    host.crash();
+    assert!(!std::fs::exists(format!("/proc/{pid}")).unwrap());
+}
+
+fn parent_is_stopped(pid: Pid) -> bool {
+    stat(Pid::from_raw(stat(pid, 1).parse().unwrap()), 0) == "T"
+}
+
+/// A field of `/proc/PID/stat`, counted from the state.
+fn stat(pid: Pid, field: usize) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    text.rsplit(')').next().unwrap().split_whitespace().nth(field).unwrap().to_owned()
 }
 
 #[test]

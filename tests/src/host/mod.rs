@@ -45,10 +45,17 @@ pub struct Host {
 
 /// What there is only between boot and crash.
 struct Up {
-    // In this order: a crash comes before the daemons' remains are reaped.
     namespace: Namespace,
     daemons: Vec<Daemon>,
     port: String,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // The crash comes before the daemons' remains are reaped, and the namespace's end after that.
+        self.namespace.kill();
+        self.daemons.clear();
+    }
 }
 
 impl Host {
