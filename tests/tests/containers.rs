@@ -13,7 +13,6 @@ fn process_1_loses_no_exit_status_and_leaves_no_zombie() {
 }
 
 #[test]
-#[ignore = "nsenter, which the harness starts dockerd with, can stay stopped after SIGCONT: make show-containers"]
 fn an_engine_that_is_away_is_no_container_that_is_not_running() {
     holds(&faults(Kind::Docker, &mut |_| ()));
 }

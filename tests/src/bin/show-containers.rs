@@ -10,12 +10,13 @@ use picket_tests::containers::{self, Kind, Tool};
 use picket_tests::show::{self, Point};
 use picket_tests::{Check, Finding};
 
-const POINTS: [Point; 9] = [
+const POINTS: [Point; 10] = [
     Point {
         number: 1,
         words: "a real bundle with the agent as process 1: fails, recovers, moves",
-        measure: bundle,
+        measure: docker_bundle,
     },
+    Point { number: 1, words: "the same bundle with podman", measure: podman_bundle },
     Point { number: 1, words: "the same bundle with its host's network", measure: host_bundle },
     Point {
         number: 2,
@@ -49,15 +50,23 @@ fn watch(check: &Check) {
     eprintln!("{check}");
 }
 
-fn bundle() -> Result<Finding> {
-    let report = containers::bundle(2, None, &mut watch);
+fn docker_bundle() -> Result<Finding> {
+    bundle(Kind::Docker)
+}
+
+fn podman_bundle() -> Result<Finding> {
+    bundle(Kind::Podman)
+}
+
+fn bundle(kind: Kind) -> Result<Finding> {
+    let report = containers::bundle(kind, 2, None, &mut watch);
     let Finding { figure, holds } = report.summary();
     let times = ["container starts", "fails", "killed", "moved"].map(|step| report.figure(step).to_owned());
     Ok(Finding { figure: format!("{figure}; {}", times.join("; ")), holds })
 }
 
 fn host_bundle() -> Result<Finding> {
-    Ok(containers::bundle(1, Some("host"), &mut watch).summary())
+    Ok(containers::bundle(Kind::Docker, 1, Some("host"), &mut watch).summary())
 }
 
 fn reaping() -> Result<Finding> {

@@ -10,11 +10,11 @@ use crate::report::{Finding, Report};
 use crate::wait::wait_until;
 
 const IMAGE: &str = "picket-bundle:test";
-const CONTAINER: &str = "app-docker-0";
 const STATE: &str = "/run/resource-agents/Dummy-inside.state";
 const SOON: Duration = Duration::from_secs(90);
 
 struct Stage {
+    kind: Kind,
     /// The `network` of the bundle, where it is not the engine's default.
     network: Option<&'static str>,
     cluster: Cluster,
@@ -33,7 +33,7 @@ const STEPS: [Step; 5] = [
 
 /// The steps on a cluster of `nodes`; the move needs two. With the network `host` the container meets the abstract
 /// sockets of the cluster's own daemons.
-pub fn bundle(nodes: usize, network: Option<&'static str>, watch: Watch) -> Report {
+pub fn bundle(kind: Kind, nodes: usize, network: Option<&'static str>, watch: Watch) -> Report {
     let mut report = Report::default();
     let mut stage = None;
     report.step("a cluster with an engine on each node starts", || {
@@ -41,7 +41,7 @@ pub fn bundle(nodes: usize, network: Option<&'static str>, watch: Watch) -> Repo
         let parts = [Part::Agent, Part::Shell, Part::ResourceAgents];
         let image = root(cluster.network(), "bundle", &parts)?;
         let engines: Vec<_> =
-            cluster.nodes().iter().map(|node| Engine::start(node, Kind::Docker)).collect::<Result<_>>()?;
+            cluster.nodes().iter().map(|node| Engine::start(node, kind)).collect::<Result<_>>()?;
         for engine in &engines {
             engine.import(&image, IMAGE)?;
         }
@@ -53,7 +53,7 @@ pub fn bundle(nodes: usize, network: Option<&'static str>, watch: Watch) -> Repo
         }
         let figure =
             format!("{nodes} node(s), an image of the static agent, busybox and ocf:heartbeat:Dummy");
-        stage = Some(Stage { network, cluster, engines });
+        stage = Some(Stage { kind, network, cluster, engines });
         Ok(Finding::good(figure))
     });
     let Some(stage) = stage else { return report };
@@ -74,16 +74,24 @@ pub fn bundle(nodes: usize, network: Option<&'static str>, watch: Watch) -> Repo
 }
 
 impl Stage {
+    fn container(&self) -> &'static str {
+        match self.kind {
+            Kind::Docker => "app-docker-0",
+            Kind::Podman => "app-podman-0",
+        }
+    }
+
     /// The engine of the node where the container runs.
     fn engine(&self) -> Result<&Engine> {
+        let filter = format!("name={}", self.container());
         let runs = |engine: &&Engine| {
-            engine.cli(&["ps", "-q", "--filter", "name=app-docker-0"]).is_ok_and(|id| !id.trim().is_empty())
+            engine.cli(&["ps", "-q", "--filter", &filter]).is_ok_and(|id| !id.trim().is_empty())
         };
         self.engines.iter().find(runs).context("the container runs nowhere")
     }
 
     fn id(&self) -> Result<String> {
-        self.engine()?.cli(&["inspect", "--format", "{{.Id}}", CONTAINER])
+        self.engine()?.cli(&["inspect", "--format", "{{.Id}}", self.container()])
     }
 
     fn runs(&self) -> Result<()> {
@@ -95,11 +103,17 @@ impl Stage {
 fn starts(stage: &Stage) -> Result<Finding> {
     let began = Instant::now();
     let network = stage.network.map(|network| format!(" network=\"{network}\"")).unwrap_or_default();
+    let kind = stage.kind.name();
+    // Podman's settings have no place for it; the group is the machine's, so any node's will do.
+    let options = match stage.kind {
+        Kind::Docker => String::new(),
+        Kind::Podman => format!(" options=\"--cgroup-parent=/{}\"", stage.engines[0].group()),
+    };
     stage.cluster.create(
         "resources",
         &format!(
             r#"<bundle id="app">
-              <docker image="{IMAGE}" replicas="1"{network}/>
+              <{kind} image="{IMAGE}" replicas="1"{network}{options}/>
               <network control-port="3999"/>
               <primitive id="inside" class="ocf" provider="heartbeat" type="Dummy">
                 <operations><op id="inside-monitor" name="monitor" interval="2s" timeout="20s"/></operations>
@@ -109,7 +123,7 @@ fn starts(stage: &Stage) -> Result<Finding> {
     )?;
     stage.runs()?;
     let took = began.elapsed();
-    let top = stage.engine()?.cli(&["top", CONTAINER, "-o", "pid,comm"])?;
+    let top = stage.engine()?.cli(&["top", stage.container(), "-o", "pid,comm"])?;
     ensure!(top.contains("pcmk-init"), "{top}");
     Ok(Finding::good(format!("{:.1} s, process 1 is pcmk-init", took.as_secs_f64())))
 }
@@ -118,8 +132,11 @@ fn logs(stage: &Stage) -> Result<Finding> {
     let engine = stage.engine()?;
     let path = engine.host.disk("/var/log/pacemaker/bundles/app-0/pcmk-init.log");
     let file = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let stderr =
-        engine.host.check(&["sh", "-c", &format!("docker -H {} logs {CONTAINER} 2>&1", engine.address())])?;
+    let stderr = engine.host.check(&[
+        "sh",
+        "-c",
+        &format!("docker -H {} logs {} 2>&1", engine.address(), stage.container()),
+    ])?;
     let ready = "successfully started and accepting connections";
     let holds = file.contains(ready) && stderr.contains(ready);
     Ok(Finding {
@@ -130,9 +147,9 @@ fn logs(stage: &Stage) -> Result<Finding> {
 
 fn resource_fails(stage: &Stage) -> Result<Finding> {
     let (engine, id, began) = (stage.engine()?, stage.id()?, Instant::now());
-    engine.cli(&["exec", CONTAINER, "rm", STATE])?;
+    engine.cli(&["exec", stage.container(), "rm", STATE])?;
     wait_until("the resource is recovered", SOON, || {
-        Ok(engine.cli(&["exec", CONTAINER, "test", "-e", STATE]).is_ok().then_some(()))
+        Ok(engine.cli(&["exec", stage.container(), "test", "-e", STATE]).is_ok().then_some(()))
     })?;
     let took = began.elapsed();
     stage.runs()?;
@@ -144,11 +161,11 @@ fn resource_fails(stage: &Stage) -> Result<Finding> {
 
 fn container_killed(stage: &Stage) -> Result<Finding> {
     let (id, began) = (stage.id()?, Instant::now());
-    stage.engine()?.cli(&["kill", CONTAINER])?;
+    stage.engine()?.cli(&["kill", stage.container()])?;
     let new =
         wait_until("there is a new container", SOON, || Ok(Some(stage.id()?).filter(|new| *new != id)))?;
     stage.runs()?;
-    stage.engine()?.cli(&["exec", CONTAINER, "test", "-e", STATE])?;
+    stage.engine()?.cli(&["exec", stage.container(), "test", "-e", STATE])?;
     Ok(Finding { figure: format!("{:.1} s", began.elapsed().as_secs_f64()), holds: new != id })
 }
 

@@ -53,7 +53,7 @@ pub struct Engine {
     /// Which it is.
     pub kind: Kind,
     // Emptied when this is dropped.
-    _group: Group,
+    group: Group,
 }
 
 impl Engine {
@@ -61,10 +61,20 @@ impl Engine {
     pub fn start(host: &Arc<Host>, kind: Kind) -> Result<Self> {
         let folder = folder(host)?;
         let group = Group::new(&format!("{}-{}", host.name(), kind.name()));
+        if kind == Kind::Podman {
+            for (file, text) in podman_settings(&folder)? {
+                host.write(file, &text)?;
+            }
+        }
         host.enable(program(kind, &folder, group.name())?)?;
-        let engine = Self { host: Arc::clone(host), kind, _group: group };
+        let engine = Self { host: Arc::clone(host), kind, group };
         engine.answers(START)?;
         Ok(engine)
+    }
+
+    /// The control group of its containers, where the engine is not told by its own settings.
+    pub fn group(&self) -> &str {
+        self.group.name()
     }
 
     /// Waits until it answers.
@@ -93,7 +103,7 @@ impl Engine {
 
     /// Starts it again after a stop. Does not wait.
     pub fn start_again(&self) -> Result<()> {
-        self.host.start(&program(self.kind, &folder(&self.host)?, self._group.name())?).map(drop)
+        self.host.start(&program(self.kind, &folder(&self.host)?, self.group.name())?).map(drop)
     }
 
     /// Its pid, on the machine.
@@ -103,12 +113,7 @@ impl Engine {
 
     /// Sends it a signal: SIGSTOP hangs it.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.pid()?;
-        // The nsenter above it stops itself when its child stops, and only goes on when it is told.
-        for pid in [pid, parent(pid)?] {
-            kill(pid, signal).with_context(|| format!("send {signal} to {}", self.kind.name()))?;
-        }
-        Ok(())
+        kill(self.pid()?, signal).with_context(|| format!("send {signal} to {}", self.kind.name()))
     }
 
     /// Runs a command of docker's client against it.
@@ -137,12 +142,6 @@ impl Engine {
     }
 }
 
-fn parent(pid: Pid) -> Result<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let field = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
-    Ok(Pid::from_raw(field.context("a parent")?.parse()?))
-}
-
 fn folder(host: &Host) -> Result<PathBuf> {
     let output = host.output("engine");
     Ok(output.parent().context("a host has a folder")?.to_owned())
@@ -157,12 +156,21 @@ fn program(kind: Kind, folder: &Path, group: &str) -> Result<Program> {
              --host unix://{} --live-restore --cgroup-parent /{group}",
             kind.socket()
         ),
-        // runc, for crun refuses hybrid control groups.
-        Kind::Podman => format!(
-            "mkdir -p /run/podman; exec podman --root {folder}/podman --runroot /run/podman-state --runtime runc \
-             --cgroup-manager cgroupfs --events-backend file system service --time=0 unix://{}",
-            kind.socket()
-        ),
+        Kind::Podman => {
+            format!("mkdir -p /run/podman; exec podman system service --time=0 unix://{}", kind.socket())
+        }
     };
     Ok(Program::new(kind.name(), &["sh", "-c", &script]))
+}
+
+/// Settings that podman's service and its command line share. runc, for crun refuses hybrid control groups; limits that
+/// a root without the right to raise its own can set.
+fn podman_settings(folder: &Path) -> Result<[(&'static str, String); 2]> {
+    let folder = folder.to_str().with_context(|| format!("{} is not UTF-8", folder.display()))?;
+    let storage = format!(
+        "[storage]\ndriver = \"overlay\"\ngraphroot = \"{folder}/podman\"\nrunroot = \"/run/podman-state\"\n"
+    );
+    let engine = "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n\
+        [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
+    Ok([("/etc/containers/storage.conf", storage), ("/etc/containers/containers.conf", engine.to_owned())])
 }

@@ -14,14 +14,15 @@ use crate::report::{Finding, Report};
 
 const IMAGE: &str = "shell:test";
 const RSC: &str = "box";
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the engine may be away in most steps.
 const GRACE: Duration = Duration::from_secs(2);
+/// What a result may come later on a busy machine.
+const SLACK: Duration = Duration::from_secs(4);
 
 struct Stage {
     engine: Engine,
     driver: Driver,
-    options: &'static str,
     _peer: Peer,
 }
 
@@ -59,12 +60,7 @@ pub fn faults(kind: Kind, watch: Watch) -> Report {
         let peer = Peer::start_on(&network, &host, Agent::Picket, &[])?;
         let mut driver = driver(&host)?;
         driver.register(RSC, "picket:container")?;
-        // Podman's limits: this machine's root may not raise them.
-        let options = match kind {
-            Kind::Docker => "--net=host",
-            Kind::Podman => "--net=host --ulimit nofile=1000:1000 --ulimit nproc=1000:1000",
-        };
-        stage = Some(Stage { engine, driver, options, _peer: peer });
+        stage = Some(Stage { engine, driver, _peer: peer });
         Ok(Finding::good(kind.name()))
     });
     let Some(mut stage) = stage else { return report };
@@ -82,7 +78,7 @@ impl Stage {
             ("image", IMAGE),
             ("engine", self.engine.kind.name()),
             ("run_cmd", "sleep 1000"),
-            ("run_opts", self.options),
+            ("run_opts", "--net=host"),
             ("engine_grace", grace.as_str()),
             ("force_kill", "yes"),
         ];
@@ -169,7 +165,7 @@ fn stopped(stage: &mut Stage) -> Result<Finding> {
 }
 
 fn restarted(stage: &mut Stage) -> Result<Finding> {
-    let params = [("image", IMAGE), ("engine", stage.engine.kind.name()), ("engine_grace", "15")];
+    let params = [("image", IMAGE), ("engine", stage.engine.kind.name()), ("engine_grace", "30")];
     let interval = Duration::from_millis(200);
     let job = Job { rsc: RSC, action: "monitor", params: &params, interval, timeout: TIMEOUT };
     stage.driver.begin(&job)?;
@@ -200,7 +196,7 @@ fn hung(stage: &mut Stage) -> Result<Finding> {
     let said = report.outcome.exit_reason.unwrap_or_default();
     let right = report.outcome.rc.number() == 1 && said.contains("silent");
     let figure = format!("{} after {:.1} s: {said}", report.outcome.rc, took.as_secs_f64());
-    let silent = Finding { figure, holds: right && took < GRACE + Duration::from_secs(1) };
+    let silent = Finding { figure, holds: right && took < GRACE + SLACK };
     Ok(all(vec![silent, stage.result("monitor", &[], 0, "")?]))
 }
 
