@@ -12,7 +12,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 /// Agents of ours that Debian has too.
-const AGENTS: [&str; 7] = [
+const AGENTS: [&str; 8] = [
     "fence_docker",
     "fence_openstack",
     "fence_pve",
@@ -20,6 +20,7 @@ const AGENTS: [&str; 7] = [
     "fence_rhevm",
     "fence_virsh",
     "fence_vmware_rest",
+    "fence_vmware_soap",
 ];
 
 /// What matters of a parameter: all attributes of its element and of the elements in it, without texts.

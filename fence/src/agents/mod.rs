@@ -7,6 +7,7 @@ pub mod ovirt;
 pub mod pve;
 pub mod redfish;
 pub mod vmware_rest;
+pub mod vmware_soap;
 
 use crate::core::agent::Agent;
 
@@ -21,6 +22,7 @@ pub const AGENTS: &[&Agent] = &[
     &pve::AGENT,
     &redfish::AGENT,
     &vmware_rest::AGENT,
+    &vmware_soap::AGENT,
 ];
 
 /// The agent that answers to this name.

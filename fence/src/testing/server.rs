@@ -224,7 +224,7 @@ fn decide(seen: &Seen, state: &State) -> (Answer, Option<Fault>) {
     let mut shared = state.lock().unwrap();
     let shared = &mut *shared;
     let call = shared.log.len();
-    let key = (seen.method.clone(), seen.path.clone());
+    let key = shared.platform.label(seen);
     shared.log.push(key.clone());
     shared.world.calls = call;
     let fault = shared.injection.filter(|injection| match injection.often {

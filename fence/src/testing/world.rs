@@ -110,5 +110,10 @@ impl World {
 
 /// The mock of a platform: answers one request from the world.
 pub(crate) trait Platform: Send {
+    /// Method and path that tell calls apart; where all are the same, `GET` for what only reads.
+    fn label(&self, seen: &Seen) -> (String, String) {
+        (seen.method.clone(), seen.path.clone())
+    }
+
     fn answer(&mut self, seen: &Seen, world: &mut World) -> Answer;
 }

@@ -93,14 +93,28 @@ pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts it and waits until `ready`.
-    pub(crate) fn start(command: &mut Command, log: &Path, mut ready: impl FnMut() -> bool) -> Self {
+    pub(crate) fn start(command: &mut Command, log: &Path, ready: impl FnMut() -> bool) -> Self {
+        Self::start_within(READY, command, log, ready)
+    }
+
+    /// The same for one that is built first.
+    pub(crate) fn start_slow(command: &mut Command, log: &Path, ready: impl FnMut() -> bool) -> Self {
+        Self::start_within(READY * 10, command, log, ready)
+    }
+
+    fn start_within(
+        limit: Duration,
+        command: &mut Command,
+        log: &Path,
+        mut ready: impl FnMut() -> bool,
+    ) -> Self {
         let log = std::fs::File::create(log).unwrap();
         let child =
             command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let mut server = Self(child);
-        let end = Instant::now() + READY;
+        let end = Instant::now() + limit;
         while !ready() {
-            assert!(Instant::now() < end, "{command:?} is not ready after {READY:?}");
+            assert!(Instant::now() < end, "{command:?} is not ready after {limit:?}");
             assert!(server.0.try_wait().unwrap().is_none(), "{command:?} ended");
             // A server without a ready signal can only be asked again.
             std::thread::park_timeout(Duration::from_millis(50));
