@@ -1,6 +1,7 @@
 //! The table of agents. An agent is a folder here, and a line in [`AGENTS`].
 
 pub mod docker;
+pub mod incus;
 pub mod libvirt;
 pub mod openstack;
 pub mod ovirt;
@@ -15,6 +16,7 @@ use crate::core::agent::Agent;
 pub const AGENTS: &[&Agent] = &[
     &docker::DOCKER,
     &docker::PODMAN,
+    &incus::AGENT,
     &libvirt::LIBVIRT,
     &libvirt::VIRSH,
     &openstack::AGENT,
