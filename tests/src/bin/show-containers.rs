@@ -10,7 +10,7 @@ use picket_tests::containers::{self, Kind, Tool};
 use picket_tests::show::{self, Point};
 use picket_tests::{Check, Finding};
 
-const POINTS: [Point; 10] = [
+const POINTS: [Point; 11] = [
     Point {
         number: 1,
         words: "a real bundle with the agent as process 1: fails, recovers, moves",
@@ -20,7 +20,12 @@ const POINTS: [Point; 10] = [
     Point { number: 1, words: "the same bundle with its host's network", measure: host_bundle },
     Point {
         number: 2,
-        words: "10,000 orphans and 1,000 own children: no zombie, no status lost",
+        words: "a container under a real cluster: 10,000 orphans, 1,000 children",
+        measure: container_guest,
+    },
+    Point {
+        number: 2,
+        words: "the same as fast as it can, each child with a status of its own",
         measure: reaping,
     },
     Point { number: 3, words: "a check against ocf:heartbeat:docker on the same engine", measure: cost },
@@ -67,6 +72,13 @@ fn bundle(kind: Kind) -> Result<Finding> {
 
 fn host_bundle() -> Result<Finding> {
     Ok(containers::bundle(Kind::Docker, 1, Some("host"), &mut watch).summary())
+}
+
+fn container_guest() -> Result<Finding> {
+    let report = containers::container_guest(1000, &mut watch);
+    let Finding { figure, holds } = report.summary();
+    let figures = ["every check", "zombie", "other than 0"].map(|step| report.figure(step).to_owned());
+    Ok(Finding { figure: format!("{figure}; {}", figures.join("; ")), holds })
 }
 
 fn reaping() -> Result<Finding> {

@@ -62,10 +62,16 @@ impl Cluster {
     /// Adds a host that runs `agent`, and a connection to it. Does not wait until it is online.
     pub fn guest(&mut self, name: &str, agent: Agent, environment: &[(&str, &str)]) -> Result<Guest> {
         let guest = Guest::start(&self.network, name, agent, environment)?;
-        self.fencing.add(&guest.host)?;
-        self.guests.push(Arc::clone(&guest.host));
-        self.create("resources", &config::connection(&guest.host))?;
+        self.connect(Arc::clone(&guest.host))?;
         Ok(guest)
+    }
+
+    /// Adds a connection to a host that runs an agent, and makes it one that can be fenced.
+    pub fn connect(&mut self, host: Arc<Host>) -> Result<()> {
+        self.fencing.add(&host)?;
+        self.create("resources", &config::connection(&host))?;
+        self.guests.push(host);
+        Ok(())
     }
 
     /// The network of all its hosts.

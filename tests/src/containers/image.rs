@@ -28,7 +28,7 @@ pub enum Part {
     Agent,
     /// busybox as a shell with its tools.
     Shell,
-    /// Resource agents: `ocf:heartbeat:Dummy` with its library, `ocf:test:exit` and `ocf:test:service`.
+    /// Resource agents: `ocf:heartbeat:Dummy` with its library, and `ocf:test:exit`, `orphans` and `service`.
     ResourceAgents,
 }
 
@@ -38,6 +38,21 @@ n=${OCF_RESKEY_orphans:-0}
 while [ "$n" -gt 0 ]; do (sleep 0.05 >/dev/null 2>&1 </dev/null &); n=$((n - 1)); done
 echo "ocf-exit-reason:$OCF_RESKEY_word" >&2
 exit "$OCF_RESKEY_code"
+"#;
+
+/// An agent each check of which leaves ten orphans and a byte, and ends as a file says, once.
+const ORPHANS: &str = r#"#!/bin/sh
+file=/run/$OCF_RESOURCE_INSTANCE
+case $1 in
+start) touch "$file.runs" ;;
+stop) rm -f "$file.runs" ;;
+monitor)
+    [ -e "$file.runs" ] || exit 7
+    for n in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.05 >/dev/null 2>&1 </dev/null &); done
+    printf . >>"$file.count"
+    if [ -e "$file.code" ]; then code=$(cat "$file.code"); rm "$file.code"; exit "$code"; fi ;;
+*) exit 3 ;;
+esac
 "#;
 
 /// A service that is a process, called `service-NAME`.
@@ -115,7 +130,7 @@ fn resource_agents(root: &Path) -> Result<()> {
         copy(&file.path(), &root.join("usr/lib/ocf/lib/heartbeat").join(file.file_name()))?;
     }
     copy(&ocf.join("resource.d/heartbeat/Dummy"), &root.join("usr/lib/ocf/resource.d/heartbeat/Dummy"))?;
-    for (name, script) in [("exit", EXIT), ("service", SERVICE)] {
+    for (name, script) in [("exit", EXIT), ("orphans", ORPHANS), ("service", SERVICE)] {
         let file = root.join("usr/lib/ocf/resource.d/test").join(name);
         fs::write(&file, script)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
