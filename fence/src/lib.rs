@@ -52,7 +52,7 @@
 //!
 //! # Drivers to come
 //!
-//! `kubevirt`, `virt` (`fence_virt`, `fence_xvm`); and for `libvirt`
+//! `virt` (`fence_virt`, `fence_xvm`); and for `libvirt`
 //! a `rpc.rs` (XDR over a stream) beside virsh. Each in a folder of its own as above.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound

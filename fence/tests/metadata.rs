@@ -12,8 +12,9 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 /// Agents of ours that Debian has too.
-const AGENTS: [&str; 8] = [
+const AGENTS: [&str; 9] = [
     "fence_docker",
+    "fence_kubevirt",
     "fence_openstack",
     "fence_pve",
     "fence_redfish",

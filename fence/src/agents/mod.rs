@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod incus;
+pub mod kubevirt;
 pub mod libvirt;
 pub mod openstack;
 pub mod ovirt;
@@ -17,6 +18,7 @@ pub const AGENTS: &[&Agent] = &[
     &docker::DOCKER,
     &docker::PODMAN,
     &incus::AGENT,
+    &kubevirt::AGENT,
     &libvirt::LIBVIRT,
     &libvirt::VIRSH,
     &openstack::AGENT,

@@ -17,6 +17,10 @@ pub struct Env {
     pub home: Option<String>,
     /// `OS_CLIENT_CONFIG_FILE`.
     pub openstack_config: Option<String>,
+    /// `KUBECONFIG`.
+    pub kubeconfig: Option<String>,
+    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, which every pod has.
+    pub kubernetes: Option<(String, String)>,
 }
 
 impl Env {
@@ -34,6 +38,8 @@ impl Env {
             runtime_dir: either("XDG_RUNTIME_DIR"),
             home: var("HOME").filter(|value| value.starts_with('/')),
             openstack_config: var("OS_CLIENT_CONFIG_FILE").filter(|value| !value.is_empty()),
+            kubeconfig: var("KUBECONFIG").filter(|value| !value.is_empty()),
+            kubernetes: var("KUBERNETES_SERVICE_HOST").zip(var("KUBERNETES_SERVICE_PORT")),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Uri;
 
 use super::Calls;
-use super::tls::{self, Files};
+use super::tls::{self, Files, Inline};
 use crate::core::deadline::Deadline;
 use crate::core::failure::Failure;
 use crate::core::settings::Settings;
@@ -142,6 +142,22 @@ impl Config {
         let Some((host, tls, path)) = locate(url) else { return Ok(None) };
         let config = Self::with(settings, vec![host], tls.then_some(files))?;
         Ok(Some((config, path)))
+    }
+
+    /// The same with certificates from elsewhere than files.
+    ///
+    /// # Errors
+    /// As [`Config::url`].
+    pub fn url_inline(
+        settings: &Settings,
+        url: &str,
+        pem: &Inline,
+    ) -> Result<Option<(Self, String)>, Failure> {
+        let Some((host, tls, path)) = locate(url) else { return Ok(None) };
+        let plain = Self::with(settings, vec![host], None)?;
+        let tls = tls.then(|| tls::inline(settings, pem)).transpose()?;
+        let proxy = proxy(settings, plain.host(), tls.is_some())?;
+        Ok(Some((Self { tls, proxy, ..plain }, path)))
     }
 
     pub(super) fn host(&self) -> &Host {

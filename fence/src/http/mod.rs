@@ -28,7 +28,7 @@ use tokio::time::Instant;
 pub use self::config::{Config, Host};
 pub use self::reply::Reply;
 pub use self::request::Request;
-pub use self::tls::Files;
+pub use self::tls::{Files, Inline};
 use crate::core::fault::Fault;
 use crate::core::secret::Secret;
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::core::failure::Failure;
 use crate::core::option::Opt;
@@ -32,8 +33,52 @@ impl Default for Files {
     }
 }
 
-/// The TLS side of a client. The ring provider is named here and nowhere else.
-pub(super) fn config(settings: &Settings, files: &Files) -> Result<Arc<ClientConfig>, Failure> {
+/// The same in PEM, for platforms whose own configuration file has it.
+#[derive(Debug, Clone, Default)]
+pub struct Inline {
+    /// The only authorities to trust; without any the system's.
+    pub ca: Option<Vec<u8>>,
+    /// Our certificate chain.
+    pub cert: Option<Vec<u8>>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+}
+
+/// The TLS side of a client, from PEM.
+pub(super) fn inline(settings: &Settings, pem: &Inline) -> Result<Arc<ClientConfig>, Failure> {
+    let wrong =
+        |what: &str, error: &dyn std::fmt::Display| Failure::Local(format!("cannot use the {what}: {error}"));
+    let read = |pem: &[u8], what: &str| -> Result<Vec<CertificateDer<'static>>, Failure> {
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| wrong(what, &error))
+    };
+    let mut store = RootCertStore::empty();
+    match &pem.ca {
+        None => store = roots(settings, &opt::CA_FILE)?,
+        Some(pem) => {
+            for certificate in read(pem, "authority's certificate")? {
+                store.add(certificate).map_err(|error| wrong("authority's certificate", &error))?;
+            }
+        }
+    }
+    let builder = builder(settings, || Ok(store))?;
+    let config = match (&pem.cert, &pem.key) {
+        (Some(cert), Some(key)) => {
+            let chain = read(cert, "client certificate")?;
+            let secret = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("client key", &error))?;
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|error| wrong("client certificate", &error))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    Ok(Arc::new(config))
+}
+
+/// Everything but who we are: whom to trust, `roots` unless an option says otherwise.
+fn builder(
+    settings: &Settings,
+    roots: impl FnOnce() -> Result<RootCertStore, Failure>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Failure> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -47,10 +92,15 @@ pub(super) fn config(settings: &Settings, files: &Files) -> Result<Arc<ClientCon
         }
         None => None,
     };
-    let builder = match verifier {
+    Ok(match verifier {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        None => builder.with_root_certificates(roots(settings, &files.ca)?),
-    };
+        None => builder.with_root_certificates(roots()?),
+    })
+}
+
+/// The TLS side of a client, from files. The ring provider is named in this module and nowhere else.
+pub(super) fn config(settings: &Settings, files: &Files) -> Result<Arc<ClientConfig>, Failure> {
+    let builder = builder(settings, || roots(settings, &files.ca))?;
     let config = match (path(settings, &files.cert), path(settings, &files.key)) {
         (None, None) => builder.with_no_client_auth(),
         (Some(_), None) => return Err(Failure::Usage(Usage::Missing(files.key.key))),
