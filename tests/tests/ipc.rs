@@ -30,3 +30,18 @@ fn node_health_is_told_only_when_it_changes() {
 fn hostile_local_clients_reach_and_disturb_nobody() {
     holds("hostile").unwrap();
 }
+
+#[test]
+fn a_client_that_never_reads_is_disconnected_and_others_are_served() {
+    holds("never reads").unwrap();
+}
+
+#[test]
+fn tools_work_over_sockets_that_are_files() {
+    holds("are files").unwrap();
+}
+
+#[test]
+fn a_larger_buffer_takes_larger_answers() {
+    holds("larger buffer").unwrap();
+}

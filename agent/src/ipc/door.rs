@@ -23,7 +23,7 @@ use super::serve::Server;
 const FORCE_FILES: &str = "/etc/libqb/force-filesystem-sockets";
 
 /// Where such files are: compiled into libqb, `/tmp` on Debian, `/run` as upstream has it.
-const SOCKET_FOLDERS: [&str; 2] = ["/run", "/tmp"];
+pub(super) const SOCKET_FOLDERS: [&str; 2] = ["/run", "/tmp"];
 
 /// How long a client may take to say what it wants; libqb's say it at once.
 const REQUEST_LIMIT: Duration = Duration::from_secs(3);
@@ -77,7 +77,7 @@ impl Drop for SocketFile {
 impl Door {
     /// Binds every name, also as files where libqb is told to use files.
     pub(super) fn bind_all() -> Result<Vec<Self>, DoorError> {
-        let files = Path::new(FORCE_FILES).exists();
+        let files = files_are_forced();
         let mut doors = Vec::new();
         for endpoint in Endpoint::ALL {
             let unnamed = Self::bind(endpoint, endpoint.name(), || {
@@ -142,6 +142,11 @@ impl Door {
         }
         Ok(())
     }
+}
+
+/// Whether an administrator, or the image of a bundle, has libqb use files.
+pub(super) fn files_are_forced() -> bool {
+    Path::new(FORCE_FILES).exists()
 }
 
 fn bind_file(path: PathBuf) -> io::Result<(StdListener, Option<SocketFile>)> {

@@ -10,8 +10,8 @@ use tokio::net::UnixStream;
 use super::raw;
 
 /// Pacemaker's user and group.
-const CLUSTER_USER: &str = "hacluster";
-const CLUSTER_GROUP: &str = "haclient";
+pub(super) const CLUSTER_USER: &str = "hacluster";
+pub(super) const CLUSTER_GROUP: &str = "haclient";
 
 /// What the original calls a user without a name.
 const NOBODY: &str = "#unprivileged";

@@ -151,7 +151,7 @@ pub(super) fn descriptors(pid: Pid) -> Result<usize> {
 }
 
 /// Resident memory of a process in bytes.
-fn memory(pid: Pid) -> Result<u64> {
+pub(super) fn memory(pid: Pid) -> Result<u64> {
     let path = format!("/proc/{pid}/statm");
     let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());

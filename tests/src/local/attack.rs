@@ -35,10 +35,13 @@ pub const KINDS: [Kind; 9] = [
     ("crash", crash),
 ];
 
-/// Carries out one attack, or `stranger`, which is for a user who may not use the cluster.
+/// Carries out one attack; or `stranger`, for a user who may not use the cluster; or `deaf`, for a cluster that has a lot to
+/// say.
 pub fn attack(kind: &str) -> Result<String> {
-    if kind == "stranger" {
-        return stranger();
+    match kind {
+        "stranger" => return stranger(),
+        "deaf" => return deaf(),
+        _ => {}
     }
     let known = KINDS.iter().find(|(name, _)| *name == kind);
     known.with_context(|| format!("no attack '{kind}'"))?.1()
@@ -73,6 +76,15 @@ fn stranger() -> Result<String> {
         ensure!(answer == Response::Refused(expected), "{}: {answer:?}", endpoint.name());
     }
     Ok(format!("{} names refused", Endpoint::ALL.len()))
+}
+
+/// Asks for something and reads nothing, until the server has enough of it.
+fn deaf() -> Result<String> {
+    let mut connection = open(Generation::New)?;
+    connection.send("<question/>", Flags::RESPONSE_WANTED, deadline())?;
+    let since = Instant::now();
+    connection.idle(since + 3 * LIMIT)?;
+    Ok(format!("disconnected after {:.1} s", since.elapsed().as_secs_f64()))
 }
 
 fn garbage_setup() -> Result<String> {

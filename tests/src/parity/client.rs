@@ -26,7 +26,7 @@ use crate::peer::Peer;
 pub(super) const PROVIDER: &str = "picket-test";
 
 /// One connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     // Before the runtime that it belongs to.
     link: Option<Link>,
     /// A second descriptor of the socket.
@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// Connects and registers as a cluster does.
-    pub(super) fn provider(peer: &Peer, name: &str) -> Result<Self> {
+    pub(crate) fn provider(peer: &Peer, name: &str) -> Result<Self> {
         let mut client = Self::connect(peer)?;
         client.hello(name, Some("1.1"), Some(true))?.is("lrmd_rc", 0)?;
         Ok(client)

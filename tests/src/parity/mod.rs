@@ -10,12 +10,12 @@
 
 mod bench;
 pub mod certificates;
-mod client;
+pub(crate) mod client;
 pub mod cluster;
 pub mod conformance;
 mod doc;
 pub mod load;
-mod provider;
+pub(crate) mod provider;
 mod raw;
 pub mod schemas;
 pub mod show;

@@ -9,14 +9,14 @@ use super::client::Client;
 
 /// What the scripted cluster saw of one tool.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) new: Option<Element>,
-    pub(super) requests: Vec<Element>,
-    pub(super) replies: usize,
+pub(crate) struct Seen {
+    pub(crate) new: Option<Element>,
+    pub(crate) requests: Vec<Element>,
+    pub(crate) replies: usize,
 }
 
 /// What the node is called.
-pub(super) const NODE: &str = "scripted-node";
+pub(crate) const NODE: &str = "scripted-node";
 
 /// The answer to a question for the node's own name, as a controller gives it.
 fn node_info(question: &Element) -> Element {
@@ -37,7 +37,7 @@ fn node_info(question: &Element) -> Element {
 }
 
 /// Serves one tool, to its end; `response` answers where the tool waits for a response.
-pub(super) fn serve(cluster: &mut Client, response: impl Fn(&Element) -> Element) -> Result<Seen> {
+pub(crate) fn serve(cluster: &mut Client, response: impl Fn(&Element) -> Element) -> Result<Seen> {
     let mut seen = Seen::default();
     loop {
         let doc = cluster.hear()?;

@@ -1,6 +1,8 @@
 //! The other end: a client of a local server, as our own commands need it. It blocks, with a deadline each time.
 
 mod datagrams;
+mod dial;
+mod error;
 mod rings;
 
 use std::io::{self, Read as _, Write as _};
@@ -10,53 +12,15 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use picket_proto::ipc::header::{Flags, Generation};
-use picket_proto::ipc::message::{self, Assembler, Document, DocumentError};
-use picket_proto::ipc::setup::{RESPONSE_LEN, Request, Response, SetupError, Transport};
-use thiserror::Error;
+use picket_proto::ipc::message::{self, Assembler, Document};
+use picket_proto::ipc::setup::{RESPONSE_LEN, Request, Response, Transport};
 
-use super::datagram::address;
 use datagrams::Datagrams;
+pub use error::ClientError;
 use rings::Rings;
 
 /// Pause between two looks at memory that nothing signals.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// Why nothing was exchanged.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The server is not there.
-    #[error("cannot connect to {name}: {cause}")]
-    Connect {
-        /// Its name.
-        name: String,
-        /// Why.
-        cause: io::Error,
-    },
-    /// It ended the connection.
-    #[error("the server closed the connection")]
-    Disconnected,
-    /// A message of it, or one for it, is none.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    /// The deadline has passed.
-    #[error("no answer in time")]
-    Late,
-    /// The server does not want us.
-    #[error("{name} refuses the connection: {}", io::Error::from_raw_os_error(*.errno))]
-    Refused {
-        /// Its name.
-        name: String,
-        /// Its reason.
-        errno: i32,
-    },
-    /// Its first answer is none.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// A system call.
-    #[error("local connection: {0}")]
-    System(#[from] io::Error),
-}
 
 /// What a server sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,8 +60,7 @@ impl Connection {
         max_msg_size: u32,
         limit: Duration,
     ) -> Result<Self, ClientError> {
-        let connect = |cause| ClientError::Connect { name: name.to_owned(), cause };
-        let mut stream = UnixStream::connect_addr(&address(name)?).map_err(connect)?;
+        let mut stream = dial::dial(name)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
         stream.write_all(&Request { max_msg_size }.to_bytes())?;
@@ -184,6 +147,20 @@ impl Connection {
                 open = self.pause(deadline, false)?;
             } else {
                 return Err(ClientError::Disconnected);
+            }
+        }
+    }
+
+    /// Waits until the server closes, and reads nothing: what a client does that hangs.
+    ///
+    /// # Errors
+    /// [`ClientError::Late`] where it does not.
+    pub fn idle(&mut self, deadline: Instant) -> Result<(), ClientError> {
+        loop {
+            match self.pause(deadline, true) {
+                Ok(_) => {}
+                Err(ClientError::Disconnected) => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
     }
