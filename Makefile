@@ -62,7 +62,7 @@ show-ipc: ## measure every promise about cluster tools in a guest, one line a po
 	$(TARGET)/release/show-ipc
 
 show-containers: ## measure every promise about containers, one line a point
-	packaging/dev/install build containers
+	packaging/dev/install build containers shells
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-containers
 

@@ -10,7 +10,7 @@ use picket_tests::containers::{self, Kind, Tool};
 use picket_tests::show::{self, Point};
 use picket_tests::{Check, Finding};
 
-const POINTS: [Point; 11] = [
+const POINTS: [Point; 12] = [
     Point {
         number: 1,
         words: "a real bundle with the agent as process 1: fails, recovers, moves",
@@ -32,6 +32,7 @@ const POINTS: [Point; 11] = [
     Point { number: 3, words: "50 containers at 10 s on a busy machine", measure: load },
     Point { number: 4, words: "an LXC guest of Debian's lxc, run by the cluster", measure: lxc },
     Point { number: 4, words: "a libvirt-lxc guest through VirtualDomain", measure: libvirt },
+    Point { number: 4, words: "what picketctl guest writes, through pcs and crmsh", measure: shells },
     Point {
         number: 5,
         words: "dockerd stopped, restarted, hung, cut off: the right result",
@@ -115,6 +116,10 @@ fn guest(tool: Tool) -> Result<Finding> {
     let times = ["by the cluster, with", "service inside is", "process 1", "stopped", "moved"];
     let times = times.map(|step| report.figure(step).to_owned());
     Ok(Finding { figure: format!("{figure}; {}", times.join("; ")), holds })
+}
+
+fn shells() -> Result<Finding> {
+    Ok(containers::shells(&mut watch).summary())
 }
 
 fn docker_faults() -> Result<Finding> {

@@ -10,6 +10,7 @@ mod guest;
 mod image;
 mod lxc;
 mod reaping;
+mod shells;
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
@@ -27,7 +28,9 @@ pub use guest::container_guest;
 pub use image::{Part, root, static_agent};
 pub use lxc::{Tool, lxc};
 pub use reaping::reaping;
+pub use shells::shells;
 
+use crate::agent::Agent;
 use crate::host::Host;
 use crate::report::Check;
 use crate::wait::wait_until;
@@ -43,4 +46,11 @@ fn driver(host: &Arc<Host>) -> Result<Driver> {
     let key = Key::read(&host.disk("/etc/pacemaker/authkey"))?;
     let stream = host.in_network(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))??;
     Driver::open(stream, &key).context("connect to the agent")
+}
+
+/// Runs picketctl as an administrator of a host.
+fn picketctl(host: &Host, arguments: &[&str]) -> Result<String> {
+    let path = Agent::Picket.executable()?.with_file_name("picketctl");
+    let path = path.to_str().context("the path of picketctl is not UTF-8")?;
+    host.check(&[&[path][..], arguments].concat())
 }

@@ -1,15 +1,13 @@
 //! A cluster whose nodes run LXC containers, and one container that is to be its guest.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::super::group::Group;
-use super::super::{Part, root};
+use super::super::{Part, picketctl, root};
 use super::{ADDRESS, GUEST, SERVICE, Tool};
-use crate::agent::Agent;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::program::{Program, tail};
@@ -124,12 +122,4 @@ impl Stage {
         }
         Ok(pid.map(str::to_owned))
     }
-}
-
-/// Runs picketctl as an administrator of a node.
-fn picketctl(node: &Host, arguments: &[&str]) -> Result<String> {
-    let path = Agent::Picket.executable()?.with_file_name("picketctl");
-    let path: &Path = &path;
-    let path = path.to_str().context("the path of picketctl is not UTF-8")?;
-    node.check(&[&[path][..], arguments].concat())
 }

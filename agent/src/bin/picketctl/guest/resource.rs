@@ -67,7 +67,12 @@ impl Primitive {
                 let words = self.words("op", "meta", |(name, interval, timeout)| {
                     format!("op {name} interval={interval} timeout={timeout}")
                 });
-                format!("pcs resource create {} ocf:{}:{}{words}", self.id, self.provider, self.agent)
+                // Without the first, pcs adds what else the agent advises; without the second, it insists on its own
+                // ways to make a node, which hand out the key by a daemon that our guests do not have.
+                format!(
+                    "pcs resource create {} ocf:{}:{}{words} --no-default-ops --force",
+                    self.id, self.provider, self.agent
+                )
             }
             Format::Crmsh => {
                 let words = self.words("params", "meta", |(name, interval, timeout)| {
@@ -164,7 +169,7 @@ mod tests {
     fn command_lines_say_the_same() {
         let pcs = "pcs resource create web1-domain ocf:heartbeat:VirtualDomain config=/etc/libvirt/lxc/web1.xml \
             hypervisor=lxc:/// force_stop=true op start interval=0 timeout=90s op stop interval=0 timeout=90s \
-            op monitor interval=10s timeout=30s meta remote-node=web1 remote-addr=10.0.0.7";
+            op monitor interval=10s timeout=30s meta remote-node=web1 remote-addr=10.0.0.7 --no-default-ops --force";
         assert_eq!(lxc().written(Format::Pcs), pcs);
         let remote = Primitive::remote("n1".into(), Some("h".into()), 4000).written(Format::Crmsh);
         let expected = "crm configure primitive n1 ocf:pacemaker:remote params server=h port=4000 \
