@@ -52,8 +52,8 @@
 //!
 //! # Drivers to come
 //!
-//! `virt` (`fence_virt`, `fence_xvm`); and for `libvirt`
-//! a `rpc.rs` (XDR over a stream) beside virsh. Each in a folder of its own as above.
+//! `virt` (`fence_virt`, `fence_xvm`), and for `libvirt` a `rpc.rs` (XDR over a stream) beside virsh. Each in a folder of
+//! its own as above.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound
 //! [`Fault::Ambiguous`]: core::fault::Fault::Ambiguous
