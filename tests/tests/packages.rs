@@ -2,7 +2,7 @@
 //! `make show-packages`, because building them takes minutes; the rest needs nothing.
 
 use picket_tests::Report;
-use picket_tests::packages::{Packages, deb, document, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, deb, document, fence, migration, rpm, size, unit};
 
 #[track_caller]
 fn holds(report: &Report) {
@@ -41,6 +41,14 @@ fn the_deb_installs_upgrades_and_goes_without_a_trace() {
 #[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
 fn the_rpm_installs_upgrades_and_goes_without_a_trace() {
     holds(&rpm::life_cycle(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn the_fence_packages_install_upgrade_and_go_without_a_trace() {
+    let packages = Packages::find().unwrap();
+    holds(&fence::debs(&packages));
+    holds(&fence::rpms(&packages));
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use picket_tests::Finding;
-use picket_tests::packages::{Packages, deb, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, deb, fence, migration, rpm, size, unit};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 9] = [
+const POINTS: [Point; 10] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -17,6 +17,11 @@ const POINTS: [Point; 9] = [
         number: 2,
         words: "RPM: install, upgrade, downgrade, verify, erase, own database, without network",
         measure: rpms,
+    },
+    Point {
+        number: 1,
+        words: "DEB and RPM of picket-fence and of the drop-in names, the same life",
+        measure: fences,
     },
     Point {
         number: 3,
@@ -41,6 +46,13 @@ fn debs() -> Result<Finding> {
 
 fn rpms() -> Result<Finding> {
     Ok(rpm::life_cycle(&Packages::find()?).summary())
+}
+
+fn fences() -> Result<Finding> {
+    let packages = Packages::find()?;
+    let mut both = fence::debs(&packages);
+    both.checks.extend(fence::rpms(&packages).checks);
+    Ok(both.summary())
 }
 
 fn migrated() -> Result<Finding> {

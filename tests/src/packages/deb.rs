@@ -111,15 +111,18 @@ fn kept(root: &Root, expected: &str) -> Result<Finding> {
 }
 
 /// The same package as version 9.9.9, as the root sees it, with a changed conffile, so that dpkg has something to ask about.
-fn newer(root: &Root, package: &Path) -> Result<String> {
+pub(super) fn newer(root: &Root, package: &Path) -> Result<String> {
+    let name = package.file_stem().unwrap_or_default().to_string_lossy();
+    let name = name.split('_').next().unwrap_or_default();
     let folder = root.exchange()?.join("newer");
     run(Command::new("dpkg-deb").arg("--raw-extract").arg(package).arg(&folder))?;
-    let edit = "sed -i 's/^Version: .*/Version: 9.9.9-1/' DEBIAN/control && sed -i 's/rotate 52/rotate 53/' etc/logrotate.d/*";
+    let edit = "sed -i 's/^Version: .*/Version: 9.9.9-1/' DEBIAN/control
+        for file in etc/logrotate.d/*; do [ ! -e \"$file\" ] || sed -i 's/rotate 52/rotate 53/' \"$file\"; done";
     run(Command::new("sh").args(["-ec", edit]).current_dir(&folder))?;
-    let made = root.exchange()?.join("newer.deb");
+    let made = root.exchange()?.join(format!("{name}-newer.deb"));
     run(Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(&folder).arg(&made))?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
-    Ok("/mnt/newer.deb".to_owned())
+    Ok(format!("/mnt/{name}-newer.deb"))
 }
 
 /// What lintian finds wrong with every `.deb`.

@@ -6,6 +6,7 @@
 
 pub mod deb;
 pub mod document;
+pub mod fence;
 pub mod machine;
 pub mod migration;
 pub mod root;

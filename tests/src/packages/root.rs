@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -37,6 +38,8 @@ impl Kind {
 
 /// The folder of a root that nobody may change; made by mmdebstrap when it is not there, which needs the network.
 pub(super) fn pristine(kind: Kind) -> Result<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _making = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let roots = checkout().join("target/roots");
     fs::create_dir_all(&roots).with_context(|| format!("create {}", roots.display()))?;
     let (site, release) = mirror()?;
@@ -44,7 +47,7 @@ pub(super) fn pristine(kind: Kind) -> Result<PathBuf> {
     if folder.exists() {
         return Ok(folder.canonicalize()?);
     }
-    // Two of us may start at once: each makes its own, and one rename wins.
+    // Two processes may start at once: each makes its own, and one rename wins.
     let part = roots.join(format!("part-{}-{}", kind.name(), std::process::id()));
     let mut make = Command::new("mmdebstrap");
     make.args(["--quiet", "--variant=minbase", "--mode=root", "--format=directory"])

@@ -15,7 +15,7 @@ const CONFFILE: &str = "/etc/logrotate.d/00-picket-agent";
 
 /// What an erased package may leave: accounts, what the agent and the administrator made, and folders that belong to
 /// other packages wherever there are RPMs.
-fn may_stay(path: &str) -> bool {
+pub(super) fn may_stay(path: &str) -> bool {
     const ACCOUNTS: [&str; 5] = ["/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid"];
     const MADE: [&str; 4] =
         ["/etc/pacemaker", "/run/resource-agents", "/var/lib/pacemaker", "/var/log/pacemaker"];
@@ -49,7 +49,7 @@ pub fn life_cycle(packages: &Packages) -> Report {
 fn play(packages: &Packages, report: &mut Report) -> Result<()> {
     let root = Root::new(Kind::Plain)?;
     let old = packages.rpm("picket-agent")?;
-    let new = newer(&root, packages)?;
+    let new = newer(&root, packages, "picket-agent")?;
     let before = root.snapshot()?;
     let rpm =
         |arguments: &str| root.outside(&format!("rpm --root \"$root\" --dbpath /var/lib/rpm {arguments}"));
@@ -106,11 +106,14 @@ fn kept(root: &Root, found: &str, expected: &str) -> Result<Finding> {
 }
 
 /// The same package as version 9.9.9, with a changed configuration file.
-fn newer(root: &Root, packages: &Packages) -> Result<PathBuf> {
+pub(super) fn newer(root: &Root, packages: &Packages, name: &str) -> Result<PathBuf> {
     let folder = root.exchange()?;
-    let tree = folder.join("tree");
-    run(Command::new("dpkg-deb").arg("--extract").arg(packages.deb("picket-agent")?).arg(&tree))?;
-    run(Command::new("sed").args(["-i", "s/rotate 52/rotate 53/"]).arg(tree.join(&CONFFILE[1..])))?;
+    let tree = folder.join(format!("{name}-tree"));
+    run(Command::new("dpkg-deb").arg("--extract").arg(packages.deb(name)?).arg(&tree))?;
+    let configuration = tree.join(&CONFFILE[1..]);
+    if configuration.exists() {
+        run(Command::new("sed").args(["-i", "s/rotate 52/rotate 53/"]).arg(configuration))?;
+    }
     let define = |name: &str, value: &Path| format!("{name} {}", value.display());
     let mut build = Command::new("rpmbuild");
     build.args(["--quiet", "-bb", "--define", "picket_version 9.9.9"]);
@@ -124,8 +127,8 @@ fn newer(root: &Root, packages: &Packages) -> Result<PathBuf> {
         &define("tree", &tree),
     ]);
     build
-        .args(["--define", "_rpmfilename newer.rpm"])
-        .arg(checkout().join("packaging/rpm/picket-agent.spec"));
+        .args(["--define", &format!("_rpmfilename {name}-newer.rpm")])
+        .arg(checkout().join(format!("packaging/rpm/{name}.spec")));
     run(&mut build)?;
-    Ok(folder.join("newer.rpm"))
+    Ok(folder.join(format!("{name}-newer.rpm")))
 }
