@@ -8,6 +8,7 @@ mod container;
 mod health;
 mod metadata;
 mod probe;
+mod secret;
 mod table;
 mod values;
 mod words;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use picket_proto::outcome::{ExecStatus, OcfRc, Outcome};
 
 use crate::class::Operation;
+use secret::Hidden;
 use table::Agent;
 use values::Values;
 
@@ -31,7 +33,7 @@ const AGENTS: [&Agent; 3] = [&container::AGENT, &health::AGENT, &probe::AGENT];
 type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// One operation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Call {
     action: String,
     /// The resource's id.
@@ -47,15 +49,21 @@ struct Call {
 #[must_use]
 pub fn work(operation: &Operation) -> Option<impl Future<Output = Outcome> + Send + use<>> {
     let agent = find(&operation.definition.agent)?;
-    let request = &operation.request;
-    let call = Call {
-        action: request.action.clone(),
-        instance: operation.definition.id.clone(),
-        values: Values::new(request.params.iter()),
-        limit: operation.limit(),
-        is_probe: operation.is_probe(),
-    };
-    Some(run(agent, call))
+    let operation = operation.clone();
+    Some(async move {
+        let hidden = match Hidden::read(secret::references(&operation)).await {
+            Ok(hidden) => hidden,
+            Err(outcome) => return outcome,
+        };
+        let call = Call {
+            action: operation.request.action.clone(),
+            instance: operation.definition.id.clone(),
+            values: Values::new(hidden.fill(&operation)),
+            limit: operation.limit(),
+            is_probe: operation.is_probe(),
+        };
+        hidden.kept_out_of(run(agent, call).await)
+    })
 }
 
 fn find(name: &str) -> Option<&'static Agent> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::table::{Kind, Param};
 
-/// Values by name; an empty one counts as unset.
-#[derive(Clone, Debug, Default)]
+/// Values by name; an empty one counts as unset. Not to be shown: they may be secrets.
+#[derive(Clone, Default)]
 pub(super) struct Values(BTreeMap<String, String>);
 
 impl Values {

@@ -35,7 +35,7 @@ pub struct Reference {
 
 /// Why a secret cannot be had. Says the file, never what is in it.
 #[derive(Debug, Error)]
-pub(super) enum SecretError {
+pub(crate) enum SecretError {
     /// Its digest is of another text.
     #[error("the secret in {0} does not match its .sign file")]
     Changed(PathBuf),
@@ -74,7 +74,7 @@ impl Reference {
 
 impl Secrets {
     /// The variables with their values, to be handed to a child at once. Blocks.
-    pub(super) fn read(&self) -> Result<Vec<(&str, OsString)>, SecretError> {
+    pub(crate) fn read(&self) -> Result<Vec<(&str, OsString)>, SecretError> {
         let mut values = Vec::new();
         for reference in &self.references {
             match reference.value() {

@@ -9,6 +9,7 @@ mod group;
 mod guest;
 mod image;
 mod lxc;
+mod probe;
 mod reaping;
 mod shells;
 
@@ -27,6 +28,7 @@ pub use faults::faults;
 pub use guest::container_guest;
 pub use image::{Part, root, static_agent};
 pub use lxc::{Tool, lxc};
+pub use probe::probe;
 pub use reaping::reaping;
 pub use shells::shells;
 
