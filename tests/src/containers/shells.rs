@@ -8,6 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::{Watch, picketctl};
+use crate::agent::Agent;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::report::{Finding, Report};
@@ -30,6 +31,16 @@ const GUESTS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// Puts the agents where a package would, on this host only.
+const BUILT_IN: &str = r#"
+set -e
+tree=/usr/lib/ocf/resource.d
+mkdir -p /run/ocf/upper /run/ocf/work
+mount -t overlay -o "lowerdir=$tree,upperdir=/run/ocf/upper,workdir=/run/ocf/work" overlay "$tree"
+mkdir -p "$tree/picket"
+for name in container health probe; do ln -sf "$1" "$tree/picket/$name"; done
+"#;
+
 /// Every kind of guest with both shells.
 pub fn shells(watch: Watch) -> Report {
     let mut report = Report::default();
@@ -51,7 +62,37 @@ pub fn shells(watch: Watch) -> Report {
         report.step(name, || compare(&cluster, arguments, id));
         watch(report.checks.last().expect("a step adds a check"));
     }
+    report.step("the built-in agents, by their metadata", || built_in(&cluster));
+    watch(report.checks.last().expect("a step adds a check"));
     report
+}
+
+/// Both shells check parameters against what an agent says of itself.
+fn built_in(cluster: &Cluster) -> Result<Finding> {
+    let node = &cluster.nodes()[0];
+    let agent = Agent::Picket.executable()?;
+    let agent = agent.to_str().context("the path of the agent is not UTF-8")?;
+    node.check(&["sh", "-c", BUILT_IN, "links", agent])?;
+    let run = |line: &str| node.run(&["sh", "-c", &format!("export HOME=/run/shells; {line}")]);
+    let lines = [
+        ("pcs resource create box ocf:picket:container image=app:1 run_opts='-p 80:80'", "box"),
+        ("pcs resource create port ocf:picket:probe check=tcp target=localhost:80", "port"),
+        ("pcs resource create load ocf:picket:health", "load"),
+        ("crm configure primitive box ocf:picket:container params image=app:1 reuse=yes", "box"),
+        ("crm configure primitive port ocf:picket:probe params check=tcp target=localhost:80", "port"),
+    ];
+    for (line, id) in lines {
+        let output = run(line)?;
+        ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+        taken_out(node, id)?;
+    }
+    let wrong = run("pcs resource create box ocf:picket:container image=app:1 nonsense=1")?;
+    let figure = format!(
+        "{} accepted; an unknown parameter: {}",
+        lines.len(),
+        wrong.stderr.split(',').next().unwrap_or_default()
+    );
+    Ok(Finding { figure, holds: !wrong.status.success() && wrong.stderr.contains("nonsense") })
 }
 
 fn compare(cluster: &Cluster, arguments: &str, id: &str) -> Result<Finding> {
