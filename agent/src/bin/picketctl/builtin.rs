@@ -11,6 +11,7 @@ use picket_agent::ipc::client::ClientError;
 use picket_agent::ipc::cluster::ClusterError;
 
 use crate::attr::Attr;
+use crate::monitor::{Admin, Monitor};
 use crate::node::Node;
 use crate::updater::Updater;
 
@@ -29,16 +30,20 @@ const TIMEOUT: u8 = 124;
 enum Named {
     #[command(name = "attrd_updater")]
     AttrdUpdater(Updater),
+    #[command(name = "cibadmin")]
+    Cibadmin(Admin),
     #[command(name = "crm_attribute")]
     CrmAttribute(Attr),
     #[command(name = "crm_master")]
     CrmMaster(Attr),
+    #[command(name = "crm_mon")]
+    CrmMon(Monitor),
     #[command(name = "crm_node")]
     CrmNode(Node),
 }
 
 /// The names.
-const NAMES: [&str; 4] = ["attrd_updater", "crm_attribute", "crm_master", "crm_node"];
+const NAMES: [&str; 6] = ["attrd_updater", "cibadmin", "crm_attribute", "crm_master", "crm_mon", "crm_node"];
 
 /// Runs the command this program was called as; `None` where it is none of them.
 pub(crate) fn run() -> Option<ExitCode> {
@@ -50,6 +55,8 @@ pub(crate) fn run() -> Option<ExitCode> {
     arguments[0] = called.clone().into();
     Some(match Named::try_parse_from(arguments) {
         Ok(Named::AttrdUpdater(updater)) => updater.run(&called),
+        Ok(Named::Cibadmin(admin)) => admin.run(&called),
+        Ok(Named::CrmMon(monitor)) => monitor.run(&called),
         Ok(Named::CrmAttribute(attr)) => attr.run(&called),
         Ok(Named::CrmMaster(attr)) => attr.of_crm_master().run(&called),
         Ok(Named::CrmNode(node)) => node.run(&called),

@@ -8,6 +8,7 @@ mod failure;
 mod generate;
 mod guest;
 mod key;
+mod monitor;
 mod node;
 mod output;
 mod probe;

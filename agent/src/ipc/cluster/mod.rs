@@ -5,7 +5,9 @@
 mod attributes;
 mod cib;
 mod nodes;
+mod picture;
 mod schemas;
+mod section;
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +20,11 @@ use thiserror::Error;
 use super::client::{ClientError, Connection, Received};
 
 pub use attributes::{Change, Task, Value, change, query};
-pub use cib::{Cib, Pair, Section};
+pub use cib::{Cib, Pair};
 pub use nodes::{Nodes, Peer};
+pub use picture::picture;
 pub use schemas::schemas;
+pub use section::Section;
 
 /// How long a question may take.
 const LIMIT: Duration = Duration::from_secs(30);
