@@ -32,6 +32,7 @@ pub mod containers;
 pub mod demo;
 pub mod differential;
 pub mod exchange;
+pub mod fence;
 mod fencing;
 mod guest;
 mod host;
