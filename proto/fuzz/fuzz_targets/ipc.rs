@@ -33,6 +33,9 @@ fn messages(mut data: &[u8]) {
         {
             // What is relayed is what is understood, and can be read again.
             assert_eq!(Element::parse(&element.to_string()).as_ref(), Ok(&element));
+            // What is left unread inside loses nothing of what surrounds it.
+            let around = Element::parse_around(&document.text, "a").expect("less is read of it");
+            assert_eq!((around.name, around.attributes), (element.name, element.attributes));
         }
         data = behind;
     }

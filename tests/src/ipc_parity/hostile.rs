@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(10);
 const POKES: Duration = Duration::from_millis(10);
 
 /// A controller gives up after 10 s. What is allowed here is far below, and far above what a busy machine costs.
-const LATE: Duration = Duration::from_millis(500);
+const LATE: Duration = Duration::from_secs(2);
 
 /// What local clients may cost in descriptors and memory once they are gone.
 const MORE_DESCRIPTORS: usize = 0;
