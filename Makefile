@@ -27,10 +27,11 @@ demo-cluster: ## the same in a real Pacemaker cluster of two nodes and a guest
 	$(BIN)/demo-cluster
 
 test: lint ## what CI runs
-	packaging/dev/install build cluster systemd containers
+	packaging/dev/install build cluster systemd containers package
 	packaging/dev/original >/dev/null
 	packaging/dev/systemd-root >/dev/null
 	$(CARGO) build --workspace --bins
+	PICKET_PROFILE=dev packaging/build deb rpm >/dev/null
 	PICKET_STATIC_AGENT=$$(PICKET_PROFILE=dev packaging/container/static)/picket-agent $(CARGO) test --workspace
 	$(BIN)/demo
 
