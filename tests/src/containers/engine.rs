@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::program::{Program, tail};
 use crate::wait::wait_until;
 
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 
 /// An image is some 10 MB.
 const IMPORT: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use crate::program::{Program, tail};
 use crate::wait::wait_until;
 
 const NODE: &str = include_str!("node.sh");
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(120);
 
 pub(super) struct Stage {
