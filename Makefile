@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-containers show-parity packages show-packages fuzz clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-containers show-fence show-parity packages show-packages fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,11 @@ show-containers: ## measure every promise about containers, one line a point
 	packaging/dev/install build containers shells
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-containers
+
+show-fence: ## measure every promise of picket-fence, one line a point; ten minutes
+	packaging/dev/install build fencing
+	$(CARGO) build --release -p picket-fence -p picket-tests --bins
+	$(TARGET)/release/show-fence
 
 packages: ## DEB, RPM and static tarball, in target/package/
 	packaging/dev/install build package
