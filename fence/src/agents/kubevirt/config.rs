@@ -19,6 +19,54 @@ pub(super) struct Cluster {
     pub(super) basic: Option<(String, Secret)>,
     pub(super) tls: Inline,
     pub(super) insecure: bool,
+    pub(super) exec: Option<Exec>,
+}
+
+/// A program that gives a token (`client.authentication.k8s.io`), as clouds have it.
+#[derive(Deserialize)]
+pub(super) struct Exec {
+    #[serde(rename = "apiVersion")]
+    version: String,
+    command: PathBuf,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: Vec<Variable>,
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Credential {
+    status: CredentialStatus,
+}
+
+#[derive(Deserialize)]
+struct CredentialStatus {
+    token: Option<Secret>,
+}
+
+impl Exec {
+    /// The command as it is to be run.
+    pub(super) fn command(&self) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.command);
+        let spec = serde_json::json!({"interactive": false});
+        let info = serde_json::json!({"apiVersion": self.version, "kind": "ExecCredential", "spec": spec});
+        command.args(&self.args).env("KUBERNETES_EXEC_INFO", info.to_string());
+        command.envs(self.env.iter().map(|variable| (&variable.name, &variable.value)));
+        command
+    }
+
+    /// The token in what it printed. Nothing of that is shown: it is a secret.
+    pub(super) fn token(printed: &str) -> Result<Secret, &'static str> {
+        let credential: Credential =
+            serde_json::from_str(printed).map_err(|_| "it printed no ExecCredential")?;
+        credential.status.token.ok_or("it gave no token; certificates from programs are not supported")
+    }
 }
 
 /// Where every pod finds its service account.
@@ -75,7 +123,7 @@ struct UserPart {
     token_file: Option<PathBuf>,
     username: Option<String>,
     password: Option<String>,
-    exec: Option<serde::de::IgnoredAny>,
+    exec: Option<Exec>,
     auth_provider: Option<serde::de::IgnoredAny>,
 }
 
@@ -114,6 +162,7 @@ fn from_pod(host: &str, port: &str) -> Result<Cluster, Failure> {
         basic: None,
         tls: Inline { ca: Some(read("ca.crt")?), ..Inline::default() },
         insecure: false,
+        exec: None,
     })
 }
 
@@ -143,10 +192,16 @@ fn choose(text: &str, context: Option<&str>, folder: &Path) -> Result<Cluster, S
             user.ok_or_else(|| missing("user", name))?
         }
     };
-    if user.exec.is_some() || user.auth_provider.is_some() {
-        let advice = "give the agent a service account of its own, with a token";
-        return Err(format!("its user logs in through another program: {advice}"));
+    if user.auth_provider.is_some() {
+        return Err(
+            "its user has an auth-provider, which Kubernetes gave up: use a service account".to_owned()
+        );
     }
+    // A program is named by its path, or relative to the file; one without a slash is looked for in PATH.
+    let exec = user.exec.map(|exec| match exec.command.components().count() {
+        1 => exec,
+        _ => Exec { command: folder.join(&exec.command), ..exec },
+    });
     if let Some(setting) =
         cluster.tls_server_name.map(|_| "tls-server-name").or(cluster.proxy_url.map(|_| "proxy-url"))
     {
@@ -183,6 +238,7 @@ fn choose(text: &str, context: Option<&str>, folder: &Path) -> Result<Cluster, S
             key: part(user.client_key_data, user.client_key, "client-key")?,
         },
         insecure: cluster.insecure_skip_tls_verify,
+        exec,
     })
 }
 
@@ -205,9 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn a_program_gives_a_token_or_is_no_use() {
+        let cluster = choose(FILE, Some("b"), Path::new("/")).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(cluster.exec.unwrap().command, Path::new("aws"));
+        let token = |printed| Exec::token(printed).map(|token| token.reveal().to_owned());
+        assert_eq!(token(r#"{"kind": "ExecCredential", "status": {"token": "t"}}"#), Ok("t".to_owned()));
+        for printed in ["", "{}", r#"{"status": {}}"#, "s3cret"] {
+            assert!(!token(printed).unwrap_err().contains("s3cret"), "{printed}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_said_and_secrets_are_not() {
         let error = |text: &str, context| choose(text, context, Path::new("/")).err().unwrap();
-        assert!(error(FILE, Some("b")).contains("service account"));
+        let old = FILE.replace("exec: {command: aws, apiVersion: v1}", "auth-provider: {name: gcp}");
+        assert!(error(&old, Some("b")).contains("auth-provider"));
         assert!(error(FILE, Some("z")).contains("no context 'z'"));
         let broken = FILE.replace("- name: x", " - name: x");
         assert!(!error(&broken, None).contains("s3cret"));

@@ -10,13 +10,17 @@ mod config;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use self::api::{Instance, Items, NAME_LABELS, Node, Pod, Review, Vm};
-use self::config::Cluster;
+use self::config::{Cluster, Exec};
 use crate::core::agent::{Agent, Can, Needs};
+use crate::core::child;
+use crate::core::deadline::Deadline;
 use crate::core::driver::{Driver, Listed, Power, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -95,7 +99,13 @@ struct KubeVirt {
     namespace: String,
     /// Group and version.
     version: String,
+    /// Gives a token at each login.
+    exec: Option<Exec>,
+    deadline: Deadline,
 }
+
+/// For the program that gives a token (fence-drivers, 8.2).
+const EXEC_LIMIT: Duration = Duration::from_secs(10);
 
 impl KubeVirt {
     fn new(settings: &Settings) -> Result<Self, Failure> {
@@ -111,9 +121,9 @@ impl KubeVirt {
                 http.set_bearer(&token);
             }
             let namespace = settings.text(&NAMESPACE).unwrap_or("default").to_owned();
-            return Ok(Self { http, base, namespace, version });
+            return Ok(Self { http, base, namespace, version, exec: None, deadline: settings.deadline });
         }
-        let Cluster { server, namespace, token, basic, tls, insecure } = config::find(settings)?;
+        let Cluster { server, namespace, token, basic, tls, insecure, exec } = config::find(settings)?;
         let settings = match insecure {
             true => settings.filled(&[(opt::SSL_INSECURE, "1")])?,
             false => settings.filled(&[])?,
@@ -126,7 +136,7 @@ impl KubeVirt {
             // By the client certificate.
             (None, None) => {}
         }
-        Ok(Self { http, base, namespace, version })
+        Ok(Self { http, base, namespace, version, exec, deadline: settings.deadline })
     }
 
     /// Path of machines, instances and the like.
@@ -237,6 +247,19 @@ impl KubeVirt {
 
 #[async_trait(?Send)]
 impl Driver for KubeVirt {
+    async fn login(&mut self) -> Result<(), Fault> {
+        let Some(exec) = &self.exec else { return Ok(()) };
+        let call = "the program of the kubeconfig";
+        let output = child::run(exec.command(), self.deadline.within(EXEC_LIMIT), call).await?;
+        let denied = |answer: String| Fault::Denied { call: call.to_owned(), answer };
+        if output.exit != Some(0) {
+            return Err(denied(output.stderr.lines().next().unwrap_or("it failed").to_owned()));
+        }
+        let token = Exec::token(&output.stdout).map_err(|error| denied(error.to_owned()))?;
+        self.http.set_bearer(&token);
+        Ok(())
+    }
+
     async fn resolve(&mut self, plug: &str) -> Result<Target, Fault> {
         let path = self.kubevirt(&format!("virtualmachines/{}", encode(plug)));
         let vm: Vm = self.http.get(path.clone()).json().await?;

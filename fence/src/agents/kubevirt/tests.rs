@@ -245,3 +245,27 @@ fn a_kubeconfig_is_all_it_needs() {
     assert!(driver(&AGENT, "kubeconfig=/nonexistent\n").is_err());
     assert!(driver(&AGENT, "").is_err(), "there is no cluster to be found");
 }
+
+#[tokio::test]
+async fn a_program_of_the_kubeconfig_gives_the_token_at_each_login() {
+    let kubeconfig = |script: &str| {
+        format!(
+            "current-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:1'}}}}]\nusers:\n- name: u\n  user:\n    exec:\n      \
+             apiVersion: client.authentication.k8s.io/v1\n      command: /bin/sh\n      args: ['-c', '{script}']\n      \
+             env: [{{name: T, value: t}}]\n"
+        )
+    };
+    let good = r#"echo "{\"status\": {\"token\": \"$T\"}}""#;
+    for (script, expected) in
+        [(good, None), ("echo no >&2; exit 1", Some("no")), ("echo x", Some("no ExecCredential"))]
+    {
+        let file = TempFile::new("exec", &kubeconfig(script));
+        let mut agent = driver(&AGENT, &format!("kubeconfig={}\n", file.0.display())).unwrap();
+        match (agent.login().await, expected) {
+            (Ok(()), None) => {}
+            (Err(fault), Some(words)) => assert!(fault.to_string().contains(words), "{fault}"),
+            (result, _) => panic!("{script}: {result:?}"),
+        }
+    }
+}
