@@ -57,7 +57,7 @@ fuzz: ## throw random bytes at the parsers for a minute; needs a nightly toolcha
 	cd proto && $(CARGO) +nightly fuzz run ipc -- -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=512
 
 show-ipc: ## measure every promise about cluster tools in a guest, one line a point
-	packaging/dev/install build cluster
+	packaging/dev/install build cluster services
 	packaging/dev/original >/dev/null
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	$(TARGET)/release/show-ipc
