@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::report::Finding;
 use crate::wait::wait_until;
 
-const SOON: Duration = Duration::from_secs(120);
+pub(super) const SOON: Duration = Duration::from_secs(120);
 const GUESTS: [&str; 2] = ["guest1", "guest2"];
 
 /// Takes all commands of Pacemaker away, on this host only, and puts ours in their places.
@@ -40,8 +40,6 @@ END
 "#;
 
 pub(super) fn measure() -> Result<Finding> {
-    let picketctl = Agent::Picket.executable()?.with_file_name("picketctl");
-    let picketctl = picketctl.to_str().context("its path is not UTF-8")?;
     let mut cluster = Cluster::start(1)?;
     let guests = GUESTS.map(|name| cluster.guest(name, Agent::Picket, &[]));
     let [first, second] = guests;
@@ -54,7 +52,7 @@ pub(super) fn measure() -> Result<Finding> {
         second.name()
     );
     for host in [&first.host, &second.host] {
-        host.check(&["sh", "-c", STRIP, "strip", picketctl])?;
+        strip(host)?;
         host.check(&["sh", "-c", REDIS])?;
         host.write("/etc/hosts", &names)?;
     }
@@ -95,6 +93,13 @@ pub(super) fn measure() -> Result<Finding> {
         "without Pacemaker's tools: Redis promoted, replicating, promoted on the other guest by its score and \
          replicating back; ping and SysInfo set theirs; no failure",
     ))
+}
+
+/// Puts our commands in the places of Pacemaker's.
+pub(super) fn strip(host: &Host) -> Result<()> {
+    let picketctl = Agent::Picket.executable()?.with_file_name("picketctl");
+    host.check(&["sh", "-c", STRIP, "strip", picketctl.to_str().context("its path is not UTF-8")?])?;
+    Ok(())
 }
 
 /// What is written to one arrives at the other.

@@ -13,6 +13,7 @@ mod files;
 mod generations;
 mod health;
 mod hostile;
+mod postgres;
 mod promotion;
 mod stage;
 
@@ -29,7 +30,7 @@ const EXECUTOR: &str = "local clients of the executor are served";
 const HEALTH: &str = "node health is told once, with dampening";
 
 /// Everything, one line a point.
-pub const FULL: [Point; 14] = [
+pub const FULL: [Point; 15] = [
     Point { number: 1, words: "Debian's tools answer alike through shared memory", measure: compare::full },
     Point { number: 1, words: "Debian's tools answer alike through sockets", measure: compare::sockets },
     Point { number: 1, words: "both header generations at once", measure: generations::measure },
@@ -40,6 +41,7 @@ pub const FULL: [Point; 14] = [
     Point { number: 2, words: "attributes and scores travel both ways", measure: promotion::measure },
     Point { number: 2, words: HEALTH, measure: health::measure },
     Point { number: 2, words: "guests without Pacemaker's tools promote", measure: bare::measure },
+    Point { number: 2, words: "PostgreSQL promotes without them, too", measure: postgres::measure },
     Point { number: 3, words: "no tool hangs while the connection moves", measure: failover::measure },
     Point { number: 4, words: HOSTILE, measure: hostile::measure },
     Point { number: 4, words: DEAF, measure: deaf::measure },
