@@ -21,12 +21,23 @@ pub struct Point {
 pub fn points(points: &[Point]) -> ExitCode {
     let mut short = 0;
     for Point { number, words, measure } in points {
-        let Finding { figure, holds } =
-            measure().unwrap_or_else(|e| Finding { figure: format!("not measured: {e:#}"), holds: false });
+        let Finding { figure, holds } = measure().unwrap_or_else(|e| {
+            let figure = format!("not measured: {}", ends(&format!("{e:#}")));
+            Finding { figure, holds: false }
+        });
         short += usize::from(!holds);
         println!("point {number}: {words}: {figure}: {}", if holds { "holds" } else { "falls short" });
     }
     if short == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// First and last line: what a cluster's logs are in between.
+fn ends(figure: &str) -> String {
+    let mut lines = figure.lines();
+    match (lines.next(), lines.next_back()) {
+        (Some(first), Some(last)) => format!("{first} {last}"),
+        (first, _) => first.unwrap_or_default().to_owned(),
+    }
 }
 
 impl Report {
@@ -34,7 +45,8 @@ impl Report {
     pub fn summary(&self) -> Finding {
         let short = self.shortfalls();
         let count = format!("{} of {} checks hold", self.checks.len() - short.len(), self.checks.len());
-        let wrong: Vec<_> = short.iter().map(|check| format!("{}: {}", check.name, check.figure)).collect();
+        let wrong: Vec<_> =
+            short.iter().map(|check| format!("{}: {}", check.name, ends(&check.figure))).collect();
         let figure = if wrong.is_empty() { count } else { format!("{count}; {}", wrong.join("; ")) };
         Finding { figure, holds: short.is_empty() && !self.checks.is_empty() }
     }
@@ -43,5 +55,21 @@ impl Report {
     pub fn figure(&self, name: &str) -> &str {
         let found = self.checks.iter().find(|check| check.name.contains(name));
         found.map_or("not reached", |check| check.figure.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::Check;
+
+    #[test]
+    fn a_point_is_one_line_whatever_logs_a_failure_brings() {
+        let took = Duration::ZERO;
+        let figure = "guest is back\nlog\nmore log\n: not within 90 s".to_owned();
+        let report = Report { checks: vec![Check { name: "crash", figure, holds: false, took }] };
+        assert_eq!(report.summary().figure, "0 of 1 checks hold; crash: guest is back : not within 90 s");
     }
 }
