@@ -111,9 +111,23 @@ impl Engine {
         self.host.pid(self.kind.name())
     }
 
-    /// Sends it a signal: SIGSTOP hangs it.
+    /// Sends it a signal. SIGSTOP hangs it: then every thread of it stands still when this returns.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        kill(self.pid()?, signal).with_context(|| format!("send {signal} to {}", self.kind.name()))
+        let pid = self.pid()?;
+        kill(pid, signal).with_context(|| format!("send {signal} to {}", self.kind.name()))?;
+        if signal != Signal::SIGSTOP {
+            return Ok(());
+        }
+        wait_until("the engine stands still", START, || {
+            for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+                let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+                // The state is behind the name, which may hold anything.
+                if !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
     }
 
     /// Runs a command of docker's client against it.
