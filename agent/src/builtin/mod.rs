@@ -9,6 +9,7 @@ mod health;
 mod metadata;
 mod probe;
 mod secret;
+mod started;
 mod table;
 mod values;
 mod words;

@@ -253,7 +253,10 @@ impl Hub {
             let reason = outcome.exit_reason.as_deref().unwrap_or_default();
             let (rc, status) = (outcome.rc, outcome.status);
             let lines = outcome.output.as_deref().unwrap_or_default().lines();
-            let lines = lines.map(|line| line.chars().take(OUTPUT_WIDTH).collect::<String>());
+            let lines = lines.map(|line| match line.char_indices().nth(OUTPUT_WIDTH) {
+                Some((end, _)) => &line[..end],
+                None => line,
+            });
             if (rc.number(), status) == (0, ExecStatus::Done) {
                 tracing::debug!("{label} ended: {rc}, {status} (execution time {took}ms)");
                 lines.take(OUTPUT_LINES).for_each(|line| tracing::debug!("{label} output: {line}"));

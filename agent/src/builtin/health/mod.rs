@@ -8,10 +8,9 @@ mod clock;
 mod gauge;
 mod readings;
 
-use std::path::{Path, PathBuf};
+use picket_proto::outcome::OcfRc;
 
-use picket_proto::outcome::{OcfRc, Outcome};
-
+use super::started::Started;
 use super::table::{Action, Agent, Kind, Param};
 use super::{Call, Work, done, failed};
 use crate::ipc::cluster::{self, Change, ClusterError, Nodes, Task};
@@ -85,14 +84,11 @@ type Shown = (&'static str, Color);
 
 fn run(call: Call) -> Work {
     Box::pin(async move {
-        let state = state_file(&call);
+        let started = Started::of(&call, AGENT.name);
         if call.action == "stop" {
-            return match std::fs::remove_file(&state) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => cannot(&state, &error),
-                _ => done(OcfRc::Ok),
-            };
+            return started.forget();
         }
-        if call.action == "monitor" && !state.exists() {
+        if call.action == "monitor" && !started.is_there() {
             return done(OcfRc::NotRunning);
         }
         let faults = faults(&call);
@@ -103,9 +99,9 @@ fn run(call: Call) -> Work {
             return done(OcfRc::Ok);
         }
         if call.action == "start"
-            && let Err(error) = std::fs::write(&state, "")
+            && let Err(outcome) = started.set()
         {
-            return cannot(&state, &error);
+            return outcome;
         }
         let shown = match look(&call).await {
             Ok(shown) => shown,
@@ -117,16 +113,6 @@ fn run(call: Call) -> Work {
             Err(error) => done(OcfRc::Ok).because(format!("the cluster was not told: {error}")),
         }
     })
-}
-
-/// A look is nothing that runs: that it was started is what it leaves behind.
-fn state_file(call: &Call) -> PathBuf {
-    let default = || Path::new("/run/resource-agents").join(format!("picket-health-{}.state", call.instance));
-    call.values.text("state").map_or_else(default, PathBuf::from)
-}
-
-fn cannot(path: &Path, error: &std::io::Error) -> Outcome {
-    failed(OcfRc::Error, format!("cannot change {}: {error}", path.display()))
 }
 
 fn value<'a>(call: &'a Call, name: &str) -> &'a str {

@@ -3,12 +3,12 @@
 mod check;
 mod http;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use picket_proto::outcome::{OcfRc, Outcome};
 use tokio::time::timeout;
 
+use super::started::Started;
 use super::table::{Action, Agent, Kind, Param};
 use super::{Call, Work, done, failed};
 use check::Check;
@@ -83,14 +83,11 @@ const PARAMS: [Param; 8] = [
 
 fn run(call: Call) -> Work {
     Box::pin(async move {
-        let state = state_file(&call);
+        let started = Started::of(&call, AGENT.name);
         if call.action == "stop" {
-            return match std::fs::remove_file(&state) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => cannot(&state, &error),
-                _ => done(OcfRc::Ok),
-            };
+            return started.forget();
         }
-        if call.is_probe && !state.exists() {
+        if call.is_probe && !started.is_there() {
             return done(OcfRc::NotRunning);
         }
         let faults = call.values.faults(&PARAMS);
@@ -103,34 +100,21 @@ fn run(call: Call) -> Work {
         };
         match call.action.as_str() {
             "validate-all" => done(OcfRc::Ok),
-            "start" => start(&check, &call, &state).await,
-            _ if !state.exists() => failed(OcfRc::NotRunning, "not started"),
+            "start" => start(&check, &call, &started).await,
+            _ if !started.is_there() => failed(OcfRc::NotRunning, "not started"),
             _ => once(&check, &call).await,
         }
     })
 }
 
-/// A check is nothing that runs: that it was started is what it leaves behind.
-fn state_file(call: &Call) -> PathBuf {
-    let default = || Path::new("/run/resource-agents").join(format!("picket-probe-{}.state", call.instance));
-    call.values.text("state").map_or_else(default, PathBuf::from)
-}
-
-fn cannot(path: &Path, error: &std::io::Error) -> Outcome {
-    failed(OcfRc::Error, format!("cannot change {}: {error}", path.display()))
-}
-
 /// Tries until the check succeeds or the operation's time is over.
-async fn start(check: &Check, call: &Call, state: &Path) -> Outcome {
+async fn start(check: &Check, call: &Call, started: &Started) -> Outcome {
     let limit = call.limit.unwrap_or(Duration::from_secs(60));
     let until = tokio::time::Instant::now() + limit - (limit / 10).min(Duration::from_secs(1));
     loop {
         let outcome = once(check, call).await;
         if outcome.rc == OcfRc::Ok {
-            return match std::fs::write(state, "") {
-                Ok(()) => done(OcfRc::Ok),
-                Err(error) => cannot(state, &error),
-            };
+            return started.set().map_or_else(|outcome| outcome, |()| done(OcfRc::Ok));
         }
         let pause = Duration::from_millis(500);
         if tokio::time::Instant::now() + pause >= until {

@@ -1,3 +1,5 @@
+use std::path::{Path, PathBuf};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
