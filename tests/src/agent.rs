@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::program::Program;
 
@@ -44,6 +44,12 @@ impl Agent {
 
     /// Where both write their log, unless told otherwise.
     pub const LOG: &str = "/var/log/pacemaker/pacemaker.log";
+}
+
+/// The path of the picketctl that was built with our agent.
+pub fn picketctl() -> Result<String> {
+    let path = Agent::Picket.executable()?.with_file_name("picketctl");
+    path.into_os_string().into_string().map_err(|path| anyhow!("the path {path:?} is not UTF-8"))
 }
 
 impl FromStr for Agent {

@@ -40,6 +40,7 @@ pub mod ipc_parity;
 pub mod local;
 mod namespace;
 mod network;
+mod nspawn;
 pub mod packages;
 pub mod parity;
 mod peer;
@@ -53,7 +54,7 @@ pub mod systemd;
 mod wait;
 mod workload;
 
-pub use agent::Agent;
+pub use agent::{Agent, picketctl};
 pub use cluster::{Cluster, Failure, Node, Resource, Status};
 pub use fencing::{Fenced, Fencing, Power};
 pub use guest::Guest;

@@ -39,6 +39,9 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
+/// One step of a scenario: what it shows, and how.
+pub(crate) type Step<S> = (&'static str, fn(&S) -> Result<Finding>);
+
 impl Report {
     /// Whether every check holds.
     pub fn holds(&self) -> bool {
@@ -48,6 +51,15 @@ impl Report {
     /// The checks that do not hold, for a test's failure message.
     pub fn shortfalls(&self) -> Vec<&Check> {
         self.checks.iter().filter(|check| !check.holds).collect()
+    }
+
+    /// Carries out steps on a stage until one cannot be carried out, and says whether all were; `watch` learns of each.
+    pub(crate) fn play<S>(&mut self, stage: &S, steps: &[Step<S>], watch: &mut dyn FnMut(&Check)) -> bool {
+        steps.iter().all(|(name, step)| {
+            let done = self.step(name, || step(stage));
+            self.checks.last().into_iter().for_each(&mut *watch);
+            done
+        })
     }
 
     /// Carries out one step and adds what it found. `false` when it could not be carried out.

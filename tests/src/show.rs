@@ -31,6 +31,19 @@ pub fn points(points: &[Point]) -> ExitCode {
     if short == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The points with these numbers, or all where none is named.
+pub fn chosen(points: impl IntoIterator<Item = Point>) -> ExitCode {
+    let wanted: Vec<u8> = std::env::args().skip(1).filter_map(|number| number.parse().ok()).collect();
+    let chosen = points.into_iter().filter(|point| wanted.is_empty() || wanted.contains(&point.number));
+    self::points(&chosen.collect::<Vec<_>>())
+}
+
+/// A detail behind a point's line, to stderr: the first line of it, for a step that failed tells a cluster's logs, too.
+#[expect(clippy::print_stderr, reason = "the details behind a point's line")]
+pub fn detail(detail: &dyn std::fmt::Display) {
+    eprintln!("{}", detail.to_string().lines().next().unwrap_or_default());
+}
+
 /// First and last line: what a cluster's logs are in between.
 fn ends(figure: &str) -> String {
     let mut lines = figure.lines();

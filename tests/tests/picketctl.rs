@@ -25,7 +25,7 @@ fn picketctl(peer: &Peer, arguments: &[&str]) -> Output {
 }
 
 fn executable() -> String {
-    Agent::Picket.executable().unwrap().with_file_name("picketctl").to_str().unwrap().to_owned()
+    picket_tests::picketctl().unwrap()
 }
 
 /// What a run printed and how it ended, for `assert_eq` on the code and `contains` on the text.

@@ -46,9 +46,7 @@ const POINTS: [Point; 12] = [
 ];
 
 fn main() -> ExitCode {
-    let wanted: Vec<u8> = std::env::args().skip(1).filter_map(|number| number.parse().ok()).collect();
-    let points = POINTS.into_iter().filter(|point| wanted.is_empty() || wanted.contains(&point.number));
-    show::points(&points.collect::<Vec<_>>())
+    show::chosen(POINTS)
 }
 
 /// The steps of a point, for who wants to see them: not part of the lines.

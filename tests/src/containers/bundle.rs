@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Engine, Kind, Part, Watch, root};
+use super::{Engine, Kind, Part, Watch, nobody_fenced, root};
 use crate::cluster::Cluster;
-use crate::report::{Finding, Report};
+use crate::report::{Finding, Report, Step};
 use crate::wait::wait_until;
 
 const IMAGE: &str = "picket-bundle:test";
@@ -21,9 +21,7 @@ struct Stage {
     engines: Vec<Engine>,
 }
 
-type Step = (&'static str, fn(&Stage) -> Result<Finding>);
-
-const STEPS: [Step; 5] = [
+const STEPS: [Step<Stage>; 5] = [
     ("the bundle's container starts, and its resource inside", starts),
     ("the logs are where a bundle's logs are", logs),
     ("the resource fails and is recovered inside", resource_fails),
@@ -58,18 +56,9 @@ pub fn bundle(kind: Kind, nodes: usize, network: Option<&'static str>, watch: Wa
     });
     let Some(stage) = stage else { return report };
     let count = if nodes > 1 { STEPS.len() } else { STEPS.len() - 1 };
-    for (name, step) in &STEPS[..count] {
-        let done = report.step(name, || step(&stage));
-        watch(report.checks.last().expect("a step adds a check"));
-        if !done {
-            return report;
-        }
+    if report.play(&stage, &STEPS[..count], watch) {
+        nobody_fenced(&mut report, &stage.cluster);
     }
-    report.step("nobody was fenced", || {
-        let record = stage.cluster.fencing().record();
-        let who: Vec<_> = record.iter().map(ToString::to_string).collect();
-        Ok(Finding { figure: format!("{} times {}", who.len(), who.join(", ")), holds: who.is_empty() })
-    });
     report
 }
 

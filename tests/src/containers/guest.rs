@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Engine, Kind, Part, Watch, root};
+use super::{Engine, Kind, Part, Watch, nobody_fenced, root};
 use crate::cluster::Cluster;
-use crate::report::{Finding, Report};
+use crate::report::{Finding, Report, Step};
 use crate::wait::wait_until;
 
 const GUEST: &str = "guest";
@@ -26,9 +26,7 @@ struct Stage {
     checks: usize,
 }
 
-type Step = (&'static str, fn(&Stage) -> Result<Finding>);
-
-const STEPS: [Step; 4] = [
+const STEPS: [Step<Stage>; 4] = [
     ("the cluster connects to the container and starts its resources", starts),
     ("every check of the cluster ends with its own exit status", checks),
     ("no zombie is left", zombies),
@@ -56,18 +54,9 @@ pub fn container_guest(checks: usize, watch: Watch) -> Report {
     });
     watch(report.checks.last().expect("a step adds a check"));
     let Some(stage) = stage.filter(|_| ready) else { return report };
-    for (name, step) in STEPS {
-        let done = report.step(name, || step(&stage));
-        watch(report.checks.last().expect("a step adds a check"));
-        if !done {
-            return report;
-        }
+    if report.play(&stage, &STEPS, watch) {
+        nobody_fenced(&mut report, &stage.cluster);
     }
-    report.step("nobody was fenced", || {
-        let record = stage.cluster.fencing().record();
-        let who: Vec<_> = record.iter().map(ToString::to_string).collect();
-        Ok(Finding { figure: format!("{} times {}", who.len(), who.join(", ")), holds: who.is_empty() })
-    });
     report
 }
 

@@ -32,9 +32,10 @@ pub use probe::probe;
 pub use reaping::reaping;
 pub use shells::shells;
 
-use crate::agent::Agent;
+use crate::agent;
+use crate::cluster::Cluster;
 use crate::host::Host;
-use crate::report::Check;
+use crate::report::{Check, Finding, Report};
 use crate::wait::wait_until;
 
 /// Who is told of each step as it ends.
@@ -50,9 +51,16 @@ fn driver(host: &Arc<Host>) -> Result<Driver> {
     Driver::open(stream, &key).context("connect to the agent")
 }
 
+/// The last step of a scenario on a cluster.
+fn nobody_fenced(report: &mut Report, cluster: &Cluster) {
+    report.step("nobody was fenced", || {
+        let record = cluster.fencing().record();
+        let who: Vec<_> = record.iter().map(ToString::to_string).collect();
+        Ok(Finding { figure: format!("{} times {}", who.len(), who.join(", ")), holds: who.is_empty() })
+    });
+}
+
 /// Runs picketctl as an administrator of a host.
 fn picketctl(host: &Host, arguments: &[&str]) -> Result<String> {
-    let path = Agent::Picket.executable()?.with_file_name("picketctl");
-    let path = path.to_str().context("the path of picketctl is not UTF-8")?;
-    host.check(&[&[path][..], arguments].concat())
+    host.check(&[&[agent::picketctl()?.as_str()][..], arguments].concat())
 }

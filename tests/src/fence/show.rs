@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::bench::Bench;
 use super::{fencer, suite};
-use crate::report::{Check, Finding};
-use crate::show::Point;
+use crate::report::Finding;
+use crate::show::{Point, detail};
 
 /// Everything, in about ten minutes.
 pub const POINTS: [Point; 12] = [
@@ -29,12 +29,6 @@ pub const POINTS: [Point; 12] = [
 
 fn not_built() -> Result<Finding> {
     Ok(Finding { figure: "not built".to_owned(), holds: false })
-}
-
-#[expect(clippy::print_stderr, reason = "the details behind a point's line")]
-fn detail(check: &Check) {
-    let line = check.to_string();
-    eprintln!("{}", line.lines().next().unwrap_or_default());
 }
 
 fn cluster() -> Result<Finding> {

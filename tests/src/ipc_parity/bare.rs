@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, picketctl};
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::report::Finding;
@@ -97,8 +97,7 @@ pub(super) fn measure() -> Result<Finding> {
 
 /// Puts our commands in the places of Pacemaker's.
 pub(super) fn strip(host: &Host) -> Result<()> {
-    let picketctl = Agent::Picket.executable()?.with_file_name("picketctl");
-    host.check(&["sh", "-c", STRIP, "strip", picketctl.to_str().context("its path is not UTF-8")?])?;
+    host.check(&["sh", "-c", STRIP, "strip", &picketctl()?])?;
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Our built-in commands beside the tools whose names they have.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::compare::{Answer, answer};
 use super::stage::Stage;
-use crate::agent::Agent;
+use crate::agent::{Agent, picketctl};
 use crate::report::Finding;
 
 /// Where links with the tools' names are, on the host only.
@@ -56,8 +56,7 @@ const LINES: [&str; 40] = [
 
 /// Runs every line with Debian's tools in one guest, and with ours in another.
 pub(super) fn measure() -> Result<Finding> {
-    let picketctl = Agent::Picket.executable()?.with_file_name("picketctl");
-    let picketctl = picketctl.to_str().context("its path is not UTF-8")?;
+    let picketctl = picketctl()?;
     let link = format!(
         "mkdir {FOLDER}; for name in attrd_updater crm_attribute crm_master crm_node; \
          do ln -s {picketctl} {FOLDER}/$name; done"

@@ -5,16 +5,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use picket_agent::controller::{Controller, Link};
-use picket_agent::key::Key;
-use picket_agent::wire::socket::Tuning;
-use picket_agent::wire::tls::Role;
 use picket_proto::notification::Notification;
 use picket_proto::proxy::{ProxyMessage, ProxyOp};
 use picket_proto::request::{CallOptions, Operation};
 use picket_proto::xml::{Element, Verbatim};
 
 use super::hostile::memory;
+use super::scripted;
 use crate::agent::Agent;
 use crate::local;
 use crate::peer::Peer;
@@ -98,16 +95,10 @@ fn ask_beside(peer: &Peer, program: &str) -> Result<(usize, Duration)> {
 /// sent.
 fn cluster(peer: &Peer, op: &ProxyOp, connected: &Sender<()>, over: &AtomicBool) -> Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let key = Key::read(&peer.key)?;
-    let stream = peer.connect()?;
-    stream.set_nonblocking(true)?;
     let piece = Verbatim::from(&Element::new("flood").with("text", "x".repeat(PIECE)));
     let answer = Element::new("attrd").with("attr_value", 1);
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        let link = Link::open(stream, &key, Role::Controller, Tuning::Prompt, SOON).await?;
-        let mut controller = Controller::new(link);
-        controller.hello("scripted", Some("1.1"), true).await?;
+        let mut controller = scripted::cluster(peer, SOON).await?;
         connected.send(())?;
         let deadline = Instant::now() + 3 * SOON;
         let (mut deaf, mut sent, mut ended) = (None::<String>, 0, false);

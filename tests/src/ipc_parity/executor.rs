@@ -4,12 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use picket_agent::controller::{Controller, Link};
-use picket_agent::key::Key;
-use picket_agent::wire::socket::Tuning;
-use picket_agent::wire::tls::Role;
 use picket_proto::notification::Notification;
 
+use super::scripted;
 use crate::agent::Agent;
 use crate::local;
 use crate::peer::Peer;
@@ -74,14 +71,8 @@ fn start(agent: Agent) -> Result<Peer> {
 
 fn side(peer: &Peer) -> Result<Side> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let key = Key::read(&peer.key)?;
-    let stream = peer.connect()?;
-    stream.set_nonblocking(true)?;
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        let link = Link::open(stream, &key, Role::Controller, Tuning::Prompt, SOON).await?;
-        let mut controller = Controller::new(link);
-        controller.hello("scripted", Some("1.1"), true).await?;
+        let mut controller = scripted::cluster(peer, SOON).await?;
         // The clients do not wait for the cluster, which reads what it is told afterwards.
         let root = peer.host.check(&[CLIENT, "executor", "old"])?;
         let member = peer.host.check(&[&MEMBER[..], &[CLIENT, "executor", "in-vain"]].concat())?;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use picket_proto::xml::Element;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, picketctl};
 use crate::network::Network;
 use crate::parity::client::Client;
 use crate::parity::provider::{NODE, serve};
@@ -45,8 +45,7 @@ fn with(transport: &str, command: &[&str]) -> Result<usize> {
     host.check(&["sh", "-c", OWN_TMP])?;
     host.write(FORCED, "")?;
     let peer = Peer::start_on(&network, &host, Agent::Picket, &[("PCMK_ipc_type", transport)])?;
-    let picketctl = Agent::Picket.executable()?.with_file_name("picketctl");
-    host.check(&["ln", "-s", picketctl.to_str().context("its path is not UTF-8")?, OURS])?;
+    host.check(&["ln", "-s", &picketctl()?, OURS])?;
     let sockets =
         || Ok::<_, anyhow::Error>(host.check(&["find", "/run/tmp/upper", "-type", "s"])?.lines().count());
     let files = sockets()?;

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use picket_agent::controller::{Controller, Link};
-use picket_agent::key::Key;
-use picket_agent::wire::socket::Tuning;
-use picket_agent::wire::tls::Role;
+use picket_agent::controller::Controller;
 use picket_proto::exec::ExecRequest;
 use picket_proto::notification::Notification;
 use picket_proto::outcome::OcfRc;
@@ -17,6 +14,7 @@ use picket_proto::request::{CallOptions, Operation};
 use picket_proto::resource::Definition;
 use picket_proto::xml::{Element, Verbatim};
 
+use super::scripted;
 use crate::agent::Agent;
 use crate::peer::Peer;
 use crate::report::Finding;
@@ -42,14 +40,8 @@ struct Cluster {
 pub(super) fn measure() -> Result<Finding> {
     let peer = Peer::start(Agent::Picket, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let key = Key::read(&peer.key)?;
-    let stream = peer.connect()?;
-    stream.set_nonblocking(true)?;
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        let link = Link::open(stream, &key, Role::Controller, Tuning::Prompt, SOON).await?;
-        let mut controller = Controller::new(link);
-        controller.hello("scripted", Some("1.1"), true).await?;
+        let controller = scripted::cluster(&peer, SOON).await?;
         let (attributes, updates) = (BTreeMap::new(), Vec::new());
         let mut cluster = Cluster { controller, attributes, updates, queries: 0, runs: 0 };
         let definition = Definition {

@@ -7,15 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
-use picket_agent::controller::{Controller, Link};
-use picket_agent::key::Key;
-use picket_agent::wire::socket::Tuning;
-use picket_agent::wire::tls::Role;
 use picket_proto::notification::Notification;
 use picket_proto::proxy::ProxyOp;
 use picket_proto::request::{CallOptions, Operation};
 use picket_proto::xml::Verbatim;
 
+use super::scripted;
 use crate::agent::Agent;
 use crate::local::{self, attack};
 use crate::peer::Peer;
@@ -102,14 +99,8 @@ fn attack_all(peer: &Peer, program: &Path) -> Result<usize> {
 /// A provider that answers nothing, pokes, and writes down what comes.
 fn cluster(peer: &Peer, over: &AtomicBool) -> Result<Seen> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let key = Key::read(&peer.key)?;
-    let stream = peer.connect()?;
-    stream.set_nonblocking(true)?;
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        let link = Link::open(stream, &key, Role::Controller, Tuning::Prompt, SOON).await?;
-        let mut controller = Controller::new(link);
-        controller.hello("scripted", Some("1.1"), true).await?;
+        let mut controller = scripted::cluster(peer, SOON).await?;
         let mut seen = Seen::default();
         let mut quiet = None;
         // A little longer than the attacks, for what is on its way.

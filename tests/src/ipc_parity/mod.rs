@@ -15,6 +15,7 @@ mod health;
 mod hostile;
 mod postgres;
 mod promotion;
+mod scripted;
 mod stage;
 
 use crate::show::Point;

@@ -5,15 +5,14 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::{Context, Result, ensure};
 
 use super::check;
 use super::root::{Kind, pristine};
+use crate::nspawn::Nspawn;
 use crate::program::tail;
 use crate::scratch::Scratch;
 use crate::wait::wait_until;
@@ -23,14 +22,8 @@ const BOOT: Duration = Duration::from_secs(60);
 /// A booted machine.
 pub struct Machine {
     // Dropped in this order: the machine goes before its folder.
-    running: Running,
+    running: Nspawn,
     _scratch: Scratch,
-}
-
-struct Running {
-    nspawn: Child,
-    /// Its PID 1, as this machine numbers it.
-    init: Pid,
 }
 
 impl Machine {
@@ -49,7 +42,7 @@ impl Machine {
             fs::write(&file, content).with_context(|| format!("write {}", file.display()))?;
         }
         let log = folder.join("nspawn.log");
-        let running = Running::start(&lower, folder, network, &log)?;
+        let running = start(&lower, folder, network, &log)?;
         let machine = Self { running, _scratch: scratch };
         wait_until("systemd has booted", BOOT, || {
             let state = machine.sh("systemctl is-system-running")?;
@@ -64,7 +57,7 @@ impl Machine {
     /// Runs a shell script on it, as root in the root's home.
     pub fn sh(&self, script: &str) -> Result<Output> {
         Command::new("nsenter")
-            .args(["--target", &self.running.init.to_string(), "--all", "--wd=/", "--"])
+            .args(["--target", &self.running.init().to_string(), "--all", "--wd=/", "--"])
             .args(["timeout", "--kill-after=1", "120"])
             .args(["sh", "-c", &format!("cd /root && {{ {script}\n}}")])
             .env_clear()
@@ -82,7 +75,7 @@ impl Machine {
 
     /// Where this machine sees one of its files.
     pub fn path(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{path}", self.running.init))
+        PathBuf::from(format!("/proc/{}/root{path}", self.running.init()))
     }
 
     /// Copies a file into root's home.
@@ -93,55 +86,22 @@ impl Machine {
     }
 }
 
-impl Running {
-    fn start(lower: &Path, folder: &Path, network: Option<&Path>, log: &Path) -> Result<Self> {
-        const MOUNT: &str = "mount -t overlay -o lowerdir=\"$1\",upperdir=\"$2/upper\",workdir=\"$2/work\" overlay \
-                             \"$2/root\" && cd / && directory=$2/root && shift 2 && exec systemd-nspawn \
-                             --directory=\"$directory\" \"$@\"";
-        let out = File::create(log)?;
-        let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
-        let mut nspawn = Command::new("setpriv");
-        // A harness that is killed takes the machine with it.
-        nspawn.args(["--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private", "--"]);
-        nspawn.args(["sh", "-c", MOUNT, "sh"]).arg(lower).arg(folder);
-        nspawn.args(["--boot", "--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"]);
-        nspawn.args(["--machine", &name]);
-        match network {
-            Some(path) => nspawn.arg(format!("--network-namespace-path={}", path.display())),
-            None => nspawn.arg("--private-network"),
-        };
-        nspawn.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
-        let mut nspawn = nspawn.spawn().context("start systemd-nspawn")?;
-
-        let children = format!("/proc/{pid}/task/{pid}/children", pid = nspawn.id());
-        let init = wait_until("systemd-nspawn starts its container", BOOT, || {
-            if let Some(status) = nspawn.try_wait()? {
-                return Ok(Some(Err(anyhow!("systemd-nspawn: {status}: {}", tail(log)))));
-            }
-            let text = fs::read_to_string(&children).unwrap_or_default();
-            let init = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
-            // The child is systemd once it has the surroundings of one.
-            let booted = |init: &Pid| Path::new(&format!("/proc/{init}/root/run/systemd/private")).exists();
-            Ok(init.filter(booted).map(Ok))
-        });
-        match init.and_then(|init| init) {
-            Ok(init) => Ok(Self { nspawn, init }),
-            Err(error) => {
-                let _ = nspawn.kill();
-                let _ = nspawn.wait();
-                Err(error.context(tail(log)))
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The init of a PID namespace takes everything inside along.
-        let _ = kill(self.init, Signal::SIGKILL);
-        if wait_until("systemd-nspawn ends", BOOT, || Ok(self.nspawn.try_wait()?.map(drop))).is_err() {
-            let _ = self.nspawn.kill();
-            let _ = self.nspawn.wait();
-        }
-    }
+fn start(lower: &Path, folder: &Path, network: Option<&Path>, log: &Path) -> Result<Nspawn> {
+    const MOUNT: &str = "mount -t overlay -o lowerdir=\"$1\",upperdir=\"$2/upper\",workdir=\"$2/work\" overlay \
+                         \"$2/root\" && cd / && directory=$2/root && shift 2 && exec systemd-nspawn \
+                         --directory=\"$directory\" \"$@\"";
+    let out = File::create(log)?;
+    let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
+    let mut nspawn = Command::new("setpriv");
+    // A harness that is killed takes the machine with it.
+    nspawn.args(["--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private", "--"]);
+    nspawn.args(["sh", "-c", MOUNT, "sh"]).arg(lower).arg(folder);
+    nspawn.args(["--boot", "--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"]);
+    nspawn.args(["--machine", &name]);
+    match network {
+        Some(path) => nspawn.arg(format!("--network-namespace-path={}", path.display())),
+        None => nspawn.arg("--private-network"),
+    };
+    nspawn.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
+    Nspawn::start(&mut nspawn, log, BOOT, BOOT)
 }

@@ -2,7 +2,6 @@
 //! `gnutls-cli` and `openssl s_client`.
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use picket_agent::wire::x509::{self, Files};
@@ -10,7 +9,7 @@ use picket_agent::wire::x509::{self, Files};
 use super::bench::{Bench, PATIENCE};
 use super::client::Client;
 use super::stranger::{gnutls_with, openssl};
-use crate::agent::Agent;
+use crate::agent::{Agent, picketctl};
 use crate::host::Host;
 use crate::peer::Peer;
 use crate::pki::{Ca, Identity, Kind};
@@ -109,12 +108,10 @@ impl Scene {
     }
 
     fn picketctl(&self, ca: &str, name: &str) -> Result<Output> {
-        let program: PathBuf = Agent::Picket.executable()?.with_file_name("picketctl");
-        let program = program.to_str().context("a path that is not UTF-8")?;
         let [cert, key] = paths(name);
         let ca = format!("{FOLDER}/{ca}.pem");
         let arguments = ["probe", "127.0.0.1", "--ca", &ca, "--cert", &cert, "--cert-key", &key];
-        self.peer.host.run_within(PATIENCE, &[&[program], &arguments[..]].concat())
+        self.peer.host.run_within(PATIENCE, &[&[picketctl()?.as_str()], &arguments[..]].concat())
     }
 
     /// What the agent logs from now on has to contain some words, while `act` is done.

@@ -11,7 +11,7 @@ use crate::parity::conformance::{self, Verdict};
 use crate::parity::load::{self, Measured};
 use crate::parity::schemas;
 use crate::report::{Check, Finding};
-use crate::show::Point;
+use crate::show::{Point, detail};
 use crate::systemd;
 
 /// Everything; half an hour.
@@ -43,13 +43,6 @@ const LATENESS: Duration = Duration::from_millis(200);
 const REPLY: Duration = Duration::from_millis(10);
 /// Longest that any reply may take: the cluster gives up then.
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
-
-#[expect(clippy::print_stderr, reason = "the details behind a point's line")]
-fn detail(line: &dyn std::fmt::Display) {
-    // A step that failed tells the whole cluster's logs.
-    let line = line.to_string();
-    eprintln!("{}", line.lines().next().unwrap_or_default());
-}
 
 fn behaviors(full: bool) -> Result<Finding> {
     let agents = [Agent::Picket, Agent::Original];

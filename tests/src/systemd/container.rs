@@ -7,17 +7,16 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::client::Client;
 use crate::agent::Agent;
+use crate::nspawn::Nspawn;
 use crate::program::tail;
 use crate::scratch::Scratch;
 use crate::wait::wait_until;
@@ -39,16 +38,10 @@ Environment=PCMK_logfile=/run/picket.log PCMK_debug=1
 /// A booted container.
 pub struct Container {
     // Dropped in this order: the container goes before its folder.
-    running: Running,
+    running: Nspawn,
     key: PathBuf,
     _scratch: Scratch,
     _turn: Flock<File>,
-}
-
-struct Running {
-    nspawn: Child,
-    /// The container's PID 1, as the machine numbers it.
-    init: Pid,
 }
 
 impl Container {
@@ -63,7 +56,7 @@ impl Container {
         fs::copy(&agent, folder.join("bin/picket-agent")).context("copy the agent")?;
 
         let log = folder.join("nspawn.log");
-        let running = Running::start(&root, folder, &log)?;
+        let running = start(&root, folder, &log)?;
         let container = Self { running, key: folder.join("authkey"), _scratch: scratch, _turn: turn };
         let bus = container.path("/run/dbus/system_bus_socket");
         wait_until("systemd has booted", BOOT, || {
@@ -128,7 +121,7 @@ impl Container {
 
     /// Where the machine sees a file of the container.
     pub fn path(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{path}", self.running.init))
+        PathBuf::from(format!("/proc/{}/root{path}", self.running.init()))
     }
 
     /// The agent's last words.
@@ -137,7 +130,7 @@ impl Container {
     }
 
     fn connect(&self) -> Result<TcpStream> {
-        let path = format!("/proc/{}/ns/net", self.running.init);
+        let path = format!("/proc/{}/ns/net", self.running.init());
         let network = File::open(&path).with_context(|| format!("open {path}"))?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| -> Result<TcpStream> {
@@ -151,7 +144,7 @@ impl Container {
     fn command(&self, command: &[&str]) -> Command {
         let mut enter = Command::new("nsenter");
         enter
-            .args(["--target", &self.running.init.to_string(), "--all", "--wd=/", "--"])
+            .args(["--target", &self.running.init().to_string(), "--all", "--wd=/", "--"])
             .args(["timeout", "--kill-after=1", "60"])
             .args(command)
             .env_clear()
@@ -161,57 +154,23 @@ impl Container {
     }
 }
 
-impl Running {
-    fn start(root: &Path, folder: &Path, log: &Path) -> Result<Self> {
-        let out = File::create(log)?;
-        let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
-        // A harness that is killed takes the container with it.
-        let mut nspawn = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", "systemd-nspawn", "--boot", "--volatile=overlay"])
-            .args(["--register=no", "--keep-unit", "--private-network", "--link-journal=no"])
-            .args(["--console=pipe", "--machine", &name])
-            .arg(format!("--bind-ro={}:/opt/picket", folder.join("bin").display()))
-            .arg("--directory")
-            .arg(root)
-            .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out)
-            .process_group(0)
-            .spawn()
-            .context("start systemd-nspawn")?;
-        let children = format!("/proc/{pid}/task/{pid}/children", pid = nspawn.id());
-        let init = wait_until("systemd-nspawn starts its container", BOOT, || {
-            if let Some(status) = nspawn.try_wait()? {
-                return Ok(Some(Err(anyhow!("systemd-nspawn: {status}: {}", tail(log)))));
-            }
-            let text = fs::read_to_string(&children).unwrap_or_default();
-            let init = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
-            // The child is systemd once it has a root of its own with a systemd's surroundings.
-            Ok(init
-                .filter(|init| Path::new(&format!("/proc/{init}/root/run/systemd/private")).exists())
-                .map(Ok))
-        });
-        match init.and_then(|init| init) {
-            Ok(init) => Ok(Self { nspawn, init }),
-            Err(error) => {
-                let _ = nspawn.kill();
-                let _ = nspawn.wait();
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The init of a PID namespace takes everything inside along.
-        let _ = kill(self.init, Signal::SIGKILL);
-        let ended = wait_until("systemd-nspawn ends", START, || Ok(self.nspawn.try_wait()?.map(drop)));
-        if ended.is_err() {
-            let _ = self.nspawn.kill();
-            let _ = self.nspawn.wait();
-        }
-    }
+fn start(root: &Path, folder: &Path, log: &Path) -> Result<Nspawn> {
+    let out = File::create(log)?;
+    let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
+    // A harness that is killed takes the container with it.
+    let mut nspawn = Command::new("setpriv");
+    nspawn
+        .args(["--pdeathsig", "KILL", "--", "systemd-nspawn", "--boot", "--volatile=overlay"])
+        .args(["--register=no", "--keep-unit", "--private-network", "--link-journal=no"])
+        .args(["--console=pipe", "--machine", &name])
+        .arg(format!("--bind-ro={}:/opt/picket", folder.join("bin").display()))
+        .arg("--directory")
+        .arg(root)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out)
+        .process_group(0);
+    Nspawn::start(&mut nspawn, log, BOOT, START)
 }
 
 /// The root file system, made when it is not there.

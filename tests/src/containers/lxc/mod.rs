@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Watch;
-use crate::report::{Finding, Report};
+use super::{Watch, nobody_fenced};
+use crate::report::{Finding, Report, Step};
 use crate::wait::wait_until;
 use stage::Stage;
 
@@ -62,9 +62,7 @@ impl Tool {
     }
 }
 
-type Step = (&'static str, fn(&Stage) -> Result<Finding>);
-
-const STEPS: [Step; 6] = [
+const STEPS: [Step<Stage>; 6] = [
     ("started by the cluster, with its service inside", starts),
     ("the service inside is killed: recovered in the same container", service_killed),
     ("the container's process 1 is killed: guest and service are recovered", container_killed),
@@ -84,18 +82,9 @@ pub fn lxc(tool: Tool, nodes: usize, watch: Watch) -> Report {
     watch(report.checks.last().expect("a step adds a check"));
     let Some(stage) = stage.filter(|_| ready) else { return report };
     let count = if nodes > 1 { STEPS.len() } else { STEPS.len() - 1 };
-    for (name, step) in &STEPS[..count] {
-        let done = report.step(name, || step(&stage));
-        watch(report.checks.last().expect("a step adds a check"));
-        if !done {
-            return report;
-        }
+    if report.play(&stage, &STEPS[..count], watch) {
+        nobody_fenced(&mut report, &stage.cluster);
     }
-    report.step("nobody was fenced", || {
-        let record = stage.cluster.fencing().record();
-        let who: Vec<_> = record.iter().map(ToString::to_string).collect();
-        Ok(Finding { figure: format!("{} times {}", who.len(), who.join(", ")), holds: who.is_empty() })
-    });
     report
 }
 

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use crate::agent::Agent;
 use crate::cluster::{Cluster, Status};
 use crate::guest::Guest;
-use crate::report::{Check, Finding, Report};
+use crate::report::{self, Check, Finding, Report};
 
 /// What takes a few seconds on an idle machine; two cores shared with a build are not idle.
 const SOON: Duration = Duration::from_secs(90);
@@ -33,7 +33,7 @@ struct Stage {
     guests: Vec<Guest>,
 }
 
-type Step = (&'static str, fn(&Stage) -> Result<Finding>);
+type Step = report::Step<Stage>;
 
 const BEGIN: [Step; 2] =
     [("guests come online", fate::online), ("a service starts on each guest", service::start)];
@@ -113,12 +113,8 @@ fn play(agent: Agent, nodes: usize, guests: usize, steps: &[Step], watch: &mut d
     });
     watch(&report.checks[0]);
     let Some(stage) = stage else { return report };
-    for (name, step) in BEGIN.iter().chain(steps) {
-        let done = report.step(name, || step(&stage));
-        watch(report.checks.last().expect("a step adds a check"));
-        if !done {
-            break;
-        }
+    if report.play(&stage, &BEGIN, watch) {
+        report.play(&stage, steps, watch);
     }
     report
 }
