@@ -21,10 +21,10 @@ demo: ## one agent, no cluster: a real service fails and recovers in front of yo
 	$(CARGO) build -p picket-agent -p picket-tests --bins
 	$(BIN)/demo
 
-demo-cluster: ## the same in a real Pacemaker cluster of two nodes and a guest
-	packaging/dev/install build cluster
-	$(CARGO) build -p picket-agent -p picket-tests --bins
-	$(BIN)/demo-cluster
+demo-cluster: ## the same in a real Pacemaker cluster of two nodes; then a container freezes and is fenced
+	packaging/dev/install build cluster containers
+	$(CARGO) build -p picket-agent -p picket-fence -p picket-tests --bins
+	PICKET_STATIC_AGENT=$$(PICKET_PROFILE=dev packaging/container/static)/picket-agent $(BIN)/demo-cluster
 
 test: lint ## what CI runs
 	packaging/dev/install build cluster systemd containers package
@@ -70,7 +70,7 @@ show-containers: ## measure every promise about containers, one line a point
 show-fence: ## measure every promise of picket-fence, one line a point; ten minutes
 	packaging/dev/install build fencing
 	$(CARGO) build --release -p picket-fence -p picket-tests --bins
-	$(TARGET)/release/show-fence
+	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-fence
 
 packages: ## DEB, RPM and static tarball, in target/package/
 	packaging/dev/install build package

@@ -55,7 +55,7 @@ mod wait;
 mod workload;
 
 pub use agent::{Agent, picketctl};
-pub use cluster::{Cluster, Failure, Node, Resource, Status};
+pub use cluster::{Cluster, Failure, Fence, Node, Resource, Status};
 pub use fencing::{Fenced, Fencing, Power};
 pub use guest::Guest;
 pub use host::Host;

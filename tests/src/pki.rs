@@ -66,8 +66,17 @@ impl Ca {
         self.with(|params| params.not_after = end.into())
     }
 
+    /// A new certificate for a server of that name or address.
+    pub fn issue_to(&self, name: &str) -> Result<Identity> {
+        self.named(name, |_| {})
+    }
+
     fn with(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Identity> {
-        let mut params = CertificateParams::new(vec!["host".to_owned()])?;
+        self.named("host", change)
+    }
+
+    fn named(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Result<Identity> {
+        let mut params = CertificateParams::new(vec![name.to_owned()])?;
         change(&mut params);
         let key = KeyPair::generate()?;
         let cert = params.signed_by(&key, &self.issuer).context("sign a certificate")?;

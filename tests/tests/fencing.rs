@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use picket_tests::fence::frozen;
 use picket_tests::{Agent, Cluster, Power};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -22,4 +23,10 @@ fn dead_agent_gets_its_guest_fenced() {
 
     cluster.wait("guest is back", SOON, |status| status.is_online("guest1")).unwrap();
     assert_ne!(guest.host.pid("agent").unwrap(), agent);
+}
+
+#[test]
+fn a_frozen_container_is_fenced_by_picket_fence_and_comes_back() {
+    let report = frozen::container(&mut |_| {});
+    assert!(report.holds(), "{:#?}", report.shortfalls());
 }

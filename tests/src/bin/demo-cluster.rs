@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use picket_tests::fence::frozen;
 use picket_tests::scenario::{self, Scene};
 use picket_tests::{Agent, Report};
 
@@ -45,5 +46,7 @@ fn run() -> Result<Report> {
     let mut report = scenario::full(agent, &mut watch);
     println!("and once more, in a cluster without fencing:\n");
     report.checks.extend(scenario::unfenced(agent, &mut watch).checks);
+    println!("and a container as a guest node, which freezes and is fenced by picket-fence:\n");
+    report.checks.extend(frozen::container(&mut watch).checks);
     Ok(report)
 }

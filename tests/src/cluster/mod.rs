@@ -1,6 +1,7 @@
 //! A real Pacemaker cluster of one or two nodes, with guests and with fencing.
 
 mod config;
+mod history;
 mod status;
 
 use std::fmt::Write;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+pub use self::history::Fence;
 pub use self::status::{Failure, Node, Resource, Status};
 use crate::agent::Agent;
 use crate::fencing::Fencing;
@@ -135,6 +137,11 @@ impl Cluster {
             }
         }
         Err(last.unwrap_or_else(|| anyhow!("every cluster node is off")))
+    }
+
+    /// What its own fencer was asked for, the newest first.
+    pub fn fences(&self) -> Result<Vec<Fence>> {
+        Fence::parse(&self.run(&["stonith_admin", "--history=*", "--output-as=xml"])?)
     }
 
     /// The status as `crm_mon` prints it for people.

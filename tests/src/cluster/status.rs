@@ -153,10 +153,10 @@ fn attribute(element: &BytesStart, name: &str) -> Result<Option<String>> {
         .transpose()
 }
 
-fn needed(element: &BytesStart, name: &str) -> Result<String> {
+pub(super) fn needed(element: &BytesStart, name: &str) -> Result<String> {
     match attribute(element, name)? {
         Some(value) => Ok(value),
-        None => bail!("crm_mon: {} without {name}", element.name().as_ref()),
+        None => bail!("{} without {name}", element.name().as_ref()),
     }
 }
 

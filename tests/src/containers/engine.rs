@@ -52,6 +52,8 @@ pub struct Engine {
     pub host: Arc<Host>,
     /// Which it is.
     pub kind: Kind,
+    /// More words of its command line.
+    options: String,
     // Emptied when this is dropped.
     group: Group,
 }
@@ -59,6 +61,11 @@ pub struct Engine {
 impl Engine {
     /// Starts one and waits until it answers.
     pub fn start(host: &Arc<Host>, kind: Kind) -> Result<Self> {
+        Self::start_with(host, kind, "")
+    }
+
+    /// The same with more words on its command line.
+    pub fn start_with(host: &Arc<Host>, kind: Kind, options: &str) -> Result<Self> {
         let folder = folder(host)?;
         let group = Group::new(&format!("{}-{}", host.name(), kind.name()));
         if kind == Kind::Podman {
@@ -66,8 +73,8 @@ impl Engine {
                 host.write(file, &text)?;
             }
         }
-        host.enable(program(kind, &folder, group.name())?)?;
-        let engine = Self { host: Arc::clone(host), kind, group };
+        host.enable(program(kind, &folder, group.name(), options)?)?;
+        let engine = Self { host: Arc::clone(host), kind, options: options.to_owned(), group };
         engine.answers(START)?;
         Ok(engine)
     }
@@ -103,7 +110,8 @@ impl Engine {
 
     /// Starts it again after a stop. Does not wait.
     pub fn start_again(&self) -> Result<()> {
-        self.host.start(&program(self.kind, &folder(&self.host)?, self.group.name())?).map(drop)
+        let program = program(self.kind, &folder(&self.host)?, self.group.name(), &self.options)?;
+        self.host.start(&program).map(drop)
     }
 
     /// Its pid, on the machine.
@@ -161,17 +169,20 @@ fn folder(host: &Host) -> Result<PathBuf> {
     Ok(output.parent().context("a host has a folder")?.to_owned())
 }
 
-fn program(kind: Kind, folder: &Path, group: &str) -> Result<Program> {
+fn program(kind: Kind, folder: &Path, group: &str, options: &str) -> Result<Program> {
     let folder = folder.to_str().with_context(|| format!("{} is not UTF-8", folder.display()))?;
     let script = match kind {
         // A pid file of the boot before names a stranger; /run is fresh, the storage is not.
         Kind::Docker => format!(
             "exec dockerd --data-root {folder}/docker --exec-root /run/docker --pidfile /run/docker.pid \
-             --host unix://{} --live-restore --cgroup-parent /{group}",
+             --host unix://{} --live-restore --cgroup-parent /{group} {options}",
             kind.socket()
         ),
         Kind::Podman => {
-            format!("mkdir -p /run/podman; exec podman system service --time=0 unix://{}", kind.socket())
+            format!(
+                "mkdir -p /run/podman; exec podman system service --time=0 {options} unix://{}",
+                kind.socket()
+            )
         }
     };
     Ok(Program::new(kind.name(), &["sh", "-c", &script]))

@@ -81,5 +81,7 @@ fn clear(folder: &Path) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+    // A frozen process dies when it thaws.
+    let _ = fs::write(folder.join("freezer.state"), "THAWED");
     let _ = fs::remove_dir(folder);
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod fencer;
+pub mod frozen;
 pub mod show;
 mod suite;
 
@@ -14,12 +15,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::wait::wait_until;
 
-/// The program, built beside this one.
+/// The program: programs are in target/debug, tests in target/debug/deps.
 fn program() -> Result<PathBuf> {
     let own = std::env::current_exe().context("find this program")?;
-    let path = own.with_file_name("picket-fence");
-    ensure!(path.exists(), "{} is not built", path.display());
-    Ok(path)
+    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("picket-fence"));
+    let found = beside.into_iter().find(|path| path.exists());
+    found.with_context(|| format!("no picket-fence beside {}: build it", own.display()))
 }
 
 /// Where the tests of the crate keep what they fetch: `tmp` of the target folder.

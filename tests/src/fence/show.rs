@@ -3,8 +3,9 @@
 use anyhow::Result;
 
 use super::bench::Bench;
-use super::{fencer, suite};
+use super::{fencer, frozen, suite};
 use crate::report::Finding;
+use crate::scenario::Scene;
 use crate::show::{Point, detail};
 
 /// Everything, in about ten minutes.
@@ -14,7 +15,7 @@ pub const POINTS: [Point; 12] = [
     Point {
         number: 1,
         words: "a frozen container with a guest node is fenced and comes back",
-        measure: not_built,
+        measure: frozen_container,
     },
     Point { number: 2, words: "metadata", measure: metadata },
     Point { number: 3, words: "fault matrix of every agent", measure: matrix },
@@ -33,6 +34,15 @@ fn not_built() -> Result<Finding> {
 
 fn cluster() -> Result<Finding> {
     Ok(fencer::check(&mut |check| detail(check)).summary())
+}
+
+fn frozen_container() -> Result<Finding> {
+    let mut watch = |scene: Scene| {
+        if let Scene::Done(check) = scene {
+            detail(check);
+        }
+    };
+    Ok(frozen::container(&mut watch).summary())
 }
 
 fn metadata() -> Result<Finding> {
