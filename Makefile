@@ -77,7 +77,7 @@ packages: ## DEB, RPM and static tarball, in target/package/
 	packaging/build
 
 show-packages: packages ## install, upgrade and remove the packages, migrate a guest; one line a point
-	packaging/dev/install cluster
+	packaging/dev/install cluster containers shells
 	$(CARGO) build --release -p picket-tests --bins
 	$(TARGET)/release/show-packages
 

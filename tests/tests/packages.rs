@@ -2,7 +2,7 @@
 //! more than a clean root of Debian's smallest system is run by `make show-packages`.
 
 use picket_tests::Report;
-use picket_tests::packages::{Packages, deb, document, fence, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, deb, devices, document, fence, migration, rpm, size, unit};
 
 #[track_caller]
 fn holds(report: &Report) {
@@ -49,6 +49,11 @@ fn the_fence_packages_install_upgrade_and_go_without_a_trace() {
 }
 
 #[test]
+fn every_agent_has_a_device_in_the_document_that_it_takes() {
+    holds(&devices::tried(&Packages::find().unwrap()));
+}
+
+#[test]
 fn lintian_finds_no_error() {
     let finding = deb::lint(&Packages::find().unwrap()).unwrap();
     assert!(finding.holds, "{}", finding.figure);
@@ -77,4 +82,10 @@ fn the_readme_makes_a_guest() {
 #[ignore = "needs the packages: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
 fn services_survive_upgrade_restart_watchdog_and_stop_of_the_agent() {
     holds(&unit::life(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs pcs: packaging/dev/install shells, then cargo test -p picket-tests --test packages -- --ignored"]
+fn pcs_takes_every_device_of_the_document_and_one_fences() {
+    holds(&devices::used(&Packages::find().unwrap()));
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use picket_tests::Finding;
-use picket_tests::packages::{Packages, deb, fence, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, deb, devices, fence, migration, rpm, size, unit};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 10] = [
+const POINTS: [Point; 11] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -38,6 +38,11 @@ const POINTS: [Point; 10] = [
         words: "services survive upgrade, restart, watchdog and stop of the agent",
         measure: survival,
     },
+    Point {
+        number: 10,
+        words: "every platform has a device in docs/fencing.md that agent and pcs take; Docker's fences",
+        measure: devices,
+    },
 ];
 
 fn debs() -> Result<Finding> {
@@ -65,6 +70,13 @@ fn readme() -> Result<Finding> {
 
 fn survival() -> Result<Finding> {
     Ok(unit::life(&Packages::find()?).summary())
+}
+
+fn devices() -> Result<Finding> {
+    let packages = Packages::find()?;
+    let mut both = devices::tried(&packages);
+    both.checks.extend(devices::used(&packages).checks);
+    Ok(both.summary())
 }
 
 fn linted() -> Result<Finding> {
