@@ -2,7 +2,7 @@
 //! more than a clean root of Debian's smallest system is run by `make show-packages`.
 
 use picket_tests::Report;
-use picket_tests::packages::{Packages, deb, devices, document, fence, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, beside, deb, devices, document, fence, migration, rpm, size, unit};
 
 #[track_caller]
 fn holds(report: &Report) {
@@ -46,6 +46,13 @@ fn the_fence_packages_install_upgrade_and_go_without_a_trace() {
     let packages = Packages::find().unwrap();
     holds(&fence::debs(&packages));
     holds(&fence::rpms(&packages));
+}
+
+#[test]
+fn the_names_of_fence_agents_are_taken_and_given_back() {
+    let packages = Packages::find().unwrap();
+    holds(&beside::debs(&packages));
+    holds(&beside::rpms(&packages));
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use picket_tests::Finding;
-use picket_tests::packages::{Packages, deb, devices, fence, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, beside, deb, devices, fence, migration, rpm, size, unit};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 11] = [
+const POINTS: [Point; 12] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -23,6 +23,7 @@ const POINTS: [Point; 11] = [
         words: "DEB and RPM of picket-fence and of the drop-in names, the same life",
         measure: fences,
     },
+    Point { number: 1, words: "the drop-in names beside the distribution's fence-agents", measure: besides },
     Point {
         number: 3,
         words: "a guest migrates under a running cluster by the document's commands",
@@ -57,6 +58,13 @@ fn fences() -> Result<Finding> {
     let packages = Packages::find()?;
     let mut both = fence::debs(&packages);
     both.checks.extend(fence::rpms(&packages).checks);
+    Ok(both.summary())
+}
+
+fn besides() -> Result<Finding> {
+    let packages = Packages::find()?;
+    let mut both = beside::debs(&packages);
+    both.checks.extend(beside::rpms(&packages).checks);
     Ok(both.summary())
 }
 

@@ -7,7 +7,7 @@ use super::root::{Kind, Root, changes};
 use super::{Packages, deb, rpm};
 use crate::report::{Finding, Report};
 
-const NAMES: [&str; 2] = ["picket-fence", "picket-fence-compat"];
+pub(super) const NAMES: [&str; 2] = ["picket-fence", "picket-fence-compat"];
 
 /// How one kind of package is handled, with a root's files as the commands see them.
 struct Manager<'a> {

@@ -4,6 +4,7 @@
 //! `packaging/build` makes them; the roots are made by mmdebstrap, once, and kept in `target/roots`. Nothing is ever
 //! written to them: each test works on an overlay in its own folder.
 
+pub mod beside;
 pub mod deb;
 pub mod devices;
 pub mod document;

@@ -18,6 +18,8 @@ pub enum Kind {
     Plain,
     /// systemd, and Debian's `pacemaker-remote` with resource agents.
     Remote,
+    /// systemd, Corosync, Pacemaker and Debian's fence agents.
+    Node,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
         match self {
             Self::Plain => "plain",
             Self::Remote => "remote",
+            Self::Node => "node",
         }
     }
 
@@ -32,6 +35,9 @@ impl Kind {
         match self {
             Self::Plain => "passwd",
             Self::Remote => "dbus,iproute2,pacemaker-remote,procps,resource-agents,systemd,systemd-sysv",
+            Self::Node => {
+                "corosync,dbus,fence-agents,fence-virt,iproute2,pacemaker,pacemaker-cli-utils,procps,systemd,systemd-sysv"
+            }
         }
     }
 }
