@@ -2,7 +2,9 @@
 //! more than a clean root of Debian's smallest system is run by `make show-packages`.
 
 use picket_tests::Report;
-use picket_tests::packages::{Packages, beside, deb, devices, document, fence, migration, rpm, size, unit};
+use picket_tests::packages::{
+    Packages, beside, deb, devices, document, fence, fencer, migration, rpm, size, unit,
+};
 
 #[track_caller]
 fn holds(report: &Report) {
@@ -95,4 +97,9 @@ fn services_survive_upgrade_restart_watchdog_and_stop_of_the_agent() {
 #[ignore = "needs pcs: packaging/dev/install shells, then cargo test -p picket-tests --test packages -- --ignored"]
 fn pcs_takes_every_device_of_the_document_and_one_fences() {
     holds(&devices::used(&Packages::find().unwrap()));
+}
+
+#[test]
+fn a_device_migrates_under_a_running_cluster_by_the_document() {
+    holds(&fencer::follow(&Packages::find().unwrap()));
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use picket_tests::Finding;
-use picket_tests::packages::{Packages, beside, deb, devices, fence, migration, rpm, size, unit};
+use picket_tests::packages::{Packages, beside, deb, devices, fence, fencer, migration, rpm, size, unit};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 12] = [
+const POINTS: [Point; 13] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -28,6 +28,11 @@ const POINTS: [Point; 12] = [
         number: 3,
         words: "a guest migrates under a running cluster by the document's commands",
         measure: migrated,
+    },
+    Point {
+        number: 3,
+        words: "a device migrates from fence-agents and back under a running cluster by the document's commands",
+        measure: device_migrated,
     },
     Point { number: 4, words: "systemd-analyze verify", measure: unit::verified },
     Point { number: 5, words: "systemd-analyze security", measure: unit::exposure },
@@ -72,6 +77,10 @@ fn migrated() -> Result<Finding> {
     Ok(migration::follow(&Packages::find()?, migration::MOVING).summary())
 }
 
+fn device_migrated() -> Result<Finding> {
+    Ok(fencer::follow(&Packages::find()?).summary())
+}
+
 fn readme() -> Result<Finding> {
     Ok(migration::follow_readme(&Packages::find()?).summary())
 }
@@ -96,5 +105,5 @@ fn cost() -> Result<Finding> {
 }
 
 fn main() -> ExitCode {
-    show::points(&POINTS)
+    show::chosen(POINTS)
 }

@@ -2,29 +2,23 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::document::{Step, read, section};
+use super::platform::{ADDRESS, FOLDER, Platform, files};
 use super::{Packages, run};
 use crate::cluster::Cluster;
-use crate::containers::{Engine, Kind, Part, root};
-use crate::host::Host;
 use crate::pki::Ca;
 use crate::report::{Finding, Report};
 use crate::scratch::Scratch;
 
 const DOCUMENT: &str = "docs/fencing.md";
 const HEADING: &str = "## A device for each platform";
-/// The platform's address in the document (RFC 5737).
-const PLATFORM: &str = "192.0.2.30";
-/// Where the document has its files.
-const FOLDER: &str = "/etc/pacemaker/fence";
 /// Not there yet, as the document says.
 const TO_COME: [&str; 2] = ["virt", "xvm"];
 const SOON: Duration = Duration::from_secs(90);
@@ -63,7 +57,7 @@ fn documented() -> Result<Vec<(Step, Device)>> {
 /// The programs of the package, and the files that the document speaks of.
 struct Fixture {
     scratch: Scratch,
-    /// Signs what stands at [`PLATFORM`].
+    /// Signs what stands at [`ADDRESS`].
     ca: Ca,
 }
 
@@ -89,21 +83,21 @@ impl Fixture {
     }
 
     fn files(&self) -> Result<[(&'static str, String); 6]> {
-        let client = self.ca.issue_to("client")?;
+        let [ca, cert, key] = files(&self.ca)?;
         let kubeconfig = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
              contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
-             clusters: [{{name: c, cluster: {{server: 'https://{PLATFORM}:6443'}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://{ADDRESS}:6443'}}}}]\n\
              users: [{{name: u, user: {{token: t}}}}]\n"
         );
         let openrc = format!(
-            "export OS_AUTH_URL=https://{PLATFORM}:5000/v3\nexport OS_USERNAME=fence\nexport OS_PASSWORD=secret\n\
+            "export OS_AUTH_URL=https://{ADDRESS}:5000/v3\nexport OS_USERNAME=fence\nexport OS_PASSWORD=secret\n\
              export OS_PROJECT_NAME=cluster\nexport OS_USER_DOMAIN_NAME=Default\n"
         );
         Ok([
-            ("ca.pem", self.ca.cert.clone()),
-            ("cert.pem", client.cert),
-            ("key.pem", client.key),
+            ca,
+            cert,
+            key,
             ("kubeconfig", kubeconfig),
             ("openrc", openrc),
             ("password", "secret\n".to_owned()),
@@ -203,7 +197,7 @@ pub fn tried(packages: &Packages) -> Report {
             agent: "fence_picket_pve".into(),
             parameters: parameters.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         };
-        let good = [("ip", PLATFORM), ("username", "u"), ("password", "p"), ("vmtype", "qemu")];
+        let good = [("ip", ADDRESS), ("username", "u"), ("password", "p"), ("vmtype", "qemu")];
         fixture.takes(&device(&good))?;
         let wrongs = [
             ("ipport", "many"),
@@ -227,9 +221,8 @@ pub fn tried(packages: &Packages) -> Report {
 
 /// A cluster, and a Docker Engine at the document's address with the machines vm1 and vm2.
 struct Stage {
-    // Dropped in this order: the engine's groups are emptied after the hosts are gone.
     cluster: Cluster,
-    engine: Engine,
+    platform: Platform,
     _fixture: Fixture,
 }
 
@@ -237,23 +230,16 @@ impl Stage {
     fn new(packages: &Packages) -> Result<Self> {
         let fixture = Fixture::new(packages)?;
         let cluster = Cluster::start(1)?;
-        let platform = cluster.network().host("platform")?;
-        platform.boot()?;
-        let engine = engine(&fixture, &platform)?;
-        engine.import(&root(cluster.network(), "machine", &[Part::Shell])?, "machine:1")?;
-        for name in ["vm1", "vm2"] {
-            engine.cli(&["run", "-d", "--name", name, "--network", "none", "machine:1", "sleep", "10000"])?;
-        }
+        let platform = Platform::start(cluster.network(), &fixture.ca)?;
         let node = cluster.node("node1")?;
-        let address = platform.address().to_string();
-        node.check(&["ip", "route", "add", PLATFORM, "via", &address])?;
+        node.check(&["ip", "route", "add", ADDRESS, "via", &platform.gateway()])?;
         for (name, text) in fixture.files()? {
             node.write(&format!("{FOLDER}/{name}"), &text)?;
         }
         let links = "ln -s \"$1\"/fence_picket_* /usr/sbin/ && mkdir -p /run/shells /var/log/pcsd";
         let folder = fixture.program("");
         node.check(&["sh", "-c", links, "links", folder.to_str().context("the path is UTF-8")?])?;
-        Ok(Self { cluster, engine, _fixture: fixture })
+        Ok(Self { cluster, platform, _fixture: fixture })
     }
 
     fn play(&self, step: &Step) -> Result<()> {
@@ -264,27 +250,6 @@ impl Stage {
         ensure!(output.status.success(), "{}: {}{}", step.command, output.stdout, output.stderr);
         Ok(())
     }
-
-    fn process(&self, machine: &str) -> Result<String> {
-        self.engine.cli(&["inspect", "-f", "{{.State.Pid}}", machine]).map(|pid| pid.trim().to_owned())
-    }
-}
-
-/// As Docker's documentation protects the socket.
-fn engine(fixture: &Fixture, host: &Arc<Host>) -> Result<Engine> {
-    let server = fixture.ca.issue_to(PLATFORM)?;
-    for (name, text) in [("ca", &fixture.ca.cert), ("cert", &server.cert), ("key", &server.key)] {
-        host.write(&format!("/etc/docker/{name}.pem"), text)?;
-    }
-    host.check(&["ip", "address", "add", &format!("{PLATFORM}/32"), "dev", "eth0"])?;
-    Engine::start_with(
-        host,
-        Kind::Docker,
-        &format!(
-            "--host tcp://{PLATFORM}:2376 --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/cert.pem \
-             --tlskey /etc/docker/key.pem"
-        ),
-    )
 }
 
 /// The document's commands in a cluster: pcs takes all of them, and Docker's fences.
@@ -293,7 +258,11 @@ pub fn used(packages: &Packages) -> Report {
     let mut stage = None;
     report.step("a cluster, and a Docker Engine at the document's address", || {
         let stage = stage.insert(Stage::new(packages)?);
-        Ok(Finding::good(format!("{} as vm1, {} as vm2", stage.process("vm1")?, stage.process("vm2")?)))
+        Ok(Finding::good(format!(
+            "{} as vm1, {} as vm2",
+            stage.platform.process("vm1")?,
+            stage.platform.process("vm2")?
+        )))
     });
     let Some(stage) = stage else { return report };
     if !report.step("pcs takes every command", || created(&stage)) {
@@ -334,13 +303,9 @@ fn fenced(stage: &Stage) -> Result<Finding> {
     stage
         .cluster
         .wait("the device is started", SOON, |status| status.node_of(&device.id, "Started").is_some())?;
-    let (other, before) = (stage.process("vm1")?, stage.process("vm2")?);
-    stage.cluster.run(&["stonith_admin", "--reboot", "node2", "--timeout", "60"])?;
-    let after = stage.process("vm2")?;
-    let gone = !Path::new("/proc").join(&before).exists();
+    let found = stage.platform.rebooted(|| {
+        stage.cluster.run(&["stonith_admin", "--reboot", "node2", "--timeout", "60"]).map(drop)
+    })?;
     let record = stage.cluster.fencing().record().len();
-    Ok(Finding {
-        figure: format!("process {before} is {after} now"),
-        holds: gone && after != "0" && after != before && other == stage.process("vm1")? && record == 0,
-    })
+    Ok(Finding { holds: found.holds && record == 0, ..found })
 }
