@@ -41,9 +41,9 @@ pub(super) fn run(chosen: &[&str], tests: &[&str]) -> Result<Run> {
 }
 
 impl Run {
-    /// The lines in which a word stands, from that word on.
+    /// What stands behind a word, of each line in which it stands.
     pub(super) fn figures<'r>(&'r self, word: &'r str) -> impl Iterator<Item = &'r str> {
         // A dot for each test that passed may stand before it.
-        self.text.lines().filter_map(move |line| line.find(word).map(|at| &line[at..]))
+        self.text.lines().filter_map(move |line| line.find(word).map(|at| &line[at + word.len()..]))
     }
 }
