@@ -39,6 +39,8 @@ pub struct Config {
     pub(super) hosts: Vec<Host>,
     pub(super) at: usize,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    /// The name to verify, where it is not the host's.
+    pub(super) server_name: Option<String>,
     pub(super) proxy: Option<Uri>,
     pub(super) connect: Duration,
     pub(super) request: Duration,
@@ -123,6 +125,7 @@ impl Config {
         Ok(Self {
             at: 0,
             tls: files.map(|files| tls::config(settings, files)).transpose()?,
+            server_name: None,
             proxy,
             hosts,
             connect: at_least(5, &opt::LOGIN_TIMEOUT, &opt::CONNECT_TIMEOUT),
@@ -157,7 +160,8 @@ impl Config {
         let plain = Self::with(settings, vec![host], None)?;
         let tls = tls.then(|| tls::inline(settings, pem)).transpose()?;
         let proxy = proxy(settings, plain.host(), tls.is_some())?;
-        Ok(Some((Self { tls, proxy, ..plain }, path)))
+        let server_name = pem.server_name.clone();
+        Ok(Some((Self { tls, proxy, server_name, ..plain }, path)))
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -55,6 +55,7 @@ impl Client {
         if self.config.proxy.is_some() {
             self.tunnel(&mut socket, shown).await?;
         }
+        let name = self.config.server_name.as_deref().unwrap_or(name);
         let server = ServerName::try_from(name.to_owned()).map_err(|_| Fault::Tls {
             call: shown.to_owned(),
             answer: format!("'{name}' is no host name"),

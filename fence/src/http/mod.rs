@@ -111,6 +111,12 @@ impl Client {
         self
     }
 
+    /// Goes on with another way to the device, by a new connection; headers stay.
+    pub fn set_config(&mut self, config: Config) {
+        self.config = config;
+        self.connection = None;
+    }
+
     /// Sends a header with every request from now on; replaces an earlier one of the same name.
     ///
     /// # Panics

@@ -12,6 +12,7 @@ use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, 
 
 use crate::core::failure::Failure;
 use crate::core::option::Opt;
+use crate::core::secret::Secret;
 use crate::core::settings::Settings;
 use crate::core::standard as opt;
 use crate::core::usage::Usage;
@@ -41,7 +42,9 @@ pub struct Inline {
     /// Our certificate chain.
     pub cert: Option<Vec<u8>>,
     /// Its key.
-    pub key: Option<Vec<u8>>,
+    pub key: Option<Secret>,
+    /// The name that the server's certificate must have, where that is not the host's.
+    pub server_name: Option<String>,
 }
 
 /// The TLS side of a client, from PEM.
@@ -64,7 +67,8 @@ pub(super) fn inline(settings: &Settings, pem: &Inline) -> Result<Arc<ClientConf
     let config = match (&pem.cert, &pem.key) {
         (Some(cert), Some(key)) => {
             let chain = read(cert, "client certificate")?;
-            let secret = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("client key", &error))?;
+            let secret = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes())
+                .map_err(|error| wrong("client key", &error))?;
             builder
                 .with_client_auth_cert(chain, secret)
                 .map_err(|error| wrong("client certificate", &error))?

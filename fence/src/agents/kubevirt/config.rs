@@ -19,10 +19,11 @@ pub(super) struct Cluster {
     pub(super) basic: Option<(String, Secret)>,
     pub(super) tls: Inline,
     pub(super) insecure: bool,
+    pub(super) proxy: Option<String>,
     pub(super) exec: Option<Exec>,
 }
 
-/// A program that gives a token (`client.authentication.k8s.io`), as clouds have it.
+/// A program that gives a token or a certificate (`client.authentication.k8s.io`), as clouds have it.
 #[derive(Deserialize)]
 pub(super) struct Exec {
     #[serde(rename = "apiVersion")]
@@ -41,13 +42,24 @@ struct Variable {
 }
 
 #[derive(Deserialize)]
-struct Credential {
-    status: CredentialStatus,
+struct Printed {
+    status: Credential,
 }
 
-#[derive(Deserialize)]
-struct CredentialStatus {
-    token: Option<Secret>,
+/// What such a program gives: a token, or a client certificate and its key in PEM, or both.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Credential {
+    pub(super) token: Option<Secret>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<Secret>,
+}
+
+impl Credential {
+    /// The certificate and its key.
+    pub(super) fn certificate(self) -> Option<(Vec<u8>, Secret)> {
+        self.client_certificate_data.map(String::into_bytes).zip(self.client_key_data)
+    }
 }
 
 impl Exec {
@@ -61,11 +73,15 @@ impl Exec {
         command
     }
 
-    /// The token in what it printed. Nothing of that is shown: it is a secret.
-    pub(super) fn token(printed: &str) -> Result<Secret, &'static str> {
-        let credential: Credential =
-            serde_json::from_str(printed).map_err(|_| "it printed no ExecCredential")?;
-        credential.status.token.ok_or("it gave no token; certificates from programs are not supported")
+    /// What it gave. Nothing of that is shown: it is a secret.
+    pub(super) fn credential(printed: &str) -> Result<Credential, &'static str> {
+        let printed: Printed = serde_json::from_str(printed).map_err(|_| "it printed no ExecCredential")?;
+        let given = printed.status;
+        match (&given.token, &given.client_certificate_data, &given.client_key_data) {
+            (_, Some(_), Some(_)) | (Some(_), None, None) => Ok(given),
+            (None, None, None) => Err("it gave neither a token nor a certificate"),
+            _ => Err("it gave a certificate without its key, or a key without its certificate"),
+        }
     }
 }
 
@@ -162,6 +178,7 @@ fn from_pod(host: &str, port: &str) -> Result<Cluster, Failure> {
         basic: None,
         tls: Inline { ca: Some(read("ca.crt")?), ..Inline::default() },
         insecure: false,
+        proxy: None,
         exec: None,
     })
 }
@@ -202,11 +219,6 @@ fn choose(text: &str, context: Option<&str>, folder: &Path) -> Result<Cluster, S
         1 => exec,
         _ => Exec { command: folder.join(&exec.command), ..exec },
     });
-    if let Some(setting) =
-        cluster.tls_server_name.map(|_| "tls-server-name").or(cluster.proxy_url.map(|_| "proxy-url"))
-    {
-        return Err(format!("its {setting} is not supported: use an address that needs none"));
-    }
     let read = |path: &Path| {
         std::fs::read(folder.join(path)).map_err(|error| format!("{}: {error}", path.display()))
     };
@@ -235,9 +247,15 @@ fn choose(text: &str, context: Option<&str>, folder: &Path) -> Result<Cluster, S
                 "certificate-authority",
             )?,
             cert: part(user.client_certificate_data, user.client_certificate, "client-certificate")?,
-            key: part(user.client_key_data, user.client_key, "client-key")?,
+            key: part(user.client_key_data, user.client_key, "client-key")?
+                .map(|pem| {
+                    String::from_utf8(pem).map(Secret::new).map_err(|_| "client-key: it is no PEM".to_owned())
+                })
+                .transpose()?,
+            server_name: cluster.tls_server_name,
         },
         insecure: cluster.insecure_skip_tls_verify,
+        proxy: cluster.proxy_url,
         exec,
     })
 }
@@ -261,14 +279,24 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gives_a_token_or_is_no_use() {
+    fn a_program_gives_a_credential_or_is_no_use() {
         let cluster = choose(FILE, Some("b"), Path::new("/")).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(cluster.exec.unwrap().command, Path::new("aws"));
-        let token = |printed| Exec::token(printed).map(|token| token.reveal().to_owned());
+        let token = |printed| Exec::credential(printed).map(|given| given.token.unwrap().reveal().to_owned());
         assert_eq!(token(r#"{"kind": "ExecCredential", "status": {"token": "t"}}"#), Ok("t".to_owned()));
-        for printed in ["", "{}", r#"{"status": {}}"#, "s3cret"] {
+        for printed in ["", "{}", r#"{"status": {}}"#, r#"{"status": {"clientKeyData": "s3cret"}}"#, "s3cret"]
+        {
             assert!(!token(printed).unwrap_err().contains("s3cret"), "{printed}");
         }
+    }
+
+    #[test]
+    fn a_server_behind_another_name_or_a_proxy_is_found() {
+        let file = FILE
+            .replace("h:6443\n", "h:6443\n    tls-server-name: api.example\n    proxy-url: http://p:3128\n");
+        let cluster = choose(&file, None, Path::new("/")).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(cluster.tls.server_name.as_deref(), Some("api.example"));
+        assert_eq!(cluster.proxy.as_deref(), Some("http://p:3128"));
     }
 
     #[test]

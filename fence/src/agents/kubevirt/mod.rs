@@ -20,14 +20,13 @@ use self::api::{Instance, Items, NAME_LABELS, Node, Pod, Review, Vm};
 use self::config::{Cluster, Exec};
 use crate::core::agent::{Agent, Can, Needs};
 use crate::core::child;
-use crate::core::deadline::Deadline;
 use crate::core::driver::{Driver, Listed, Power, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
 use crate::core::option::Opt;
 use crate::core::settings::Settings;
 use crate::core::standard as opt;
-use crate::http::{Client, Config, Files, encode};
+use crate::http::{Client, Config, Files, Inline, encode};
 
 const NAMESPACE: Opt = Opt::text(
     "namespace",
@@ -99,9 +98,16 @@ struct KubeVirt {
     namespace: String,
     /// Group and version.
     version: String,
-    /// Gives a token at each login.
-    exec: Option<Exec>,
-    deadline: Deadline,
+    /// Gives a token or a certificate at each login.
+    program: Option<Program>,
+}
+
+/// A program of the kubeconfig, and what a connection with its certificate needs.
+struct Program {
+    exec: Exec,
+    settings: Settings,
+    server: String,
+    tls: Inline,
 }
 
 /// For the program that gives a token (fence-drivers, 8.2).
@@ -121,13 +127,12 @@ impl KubeVirt {
                 http.set_bearer(&token);
             }
             let namespace = settings.text(&NAMESPACE).unwrap_or("default").to_owned();
-            return Ok(Self { http, base, namespace, version, exec: None, deadline: settings.deadline });
+            return Ok(Self { http, base, namespace, version, program: None });
         }
-        let Cluster { server, namespace, token, basic, tls, insecure, exec } = config::find(settings)?;
-        let settings = match insecure {
-            true => settings.filled(&[(opt::SSL_INSECURE, "1")])?,
-            false => settings.filled(&[])?,
-        };
+        let Cluster { server, namespace, token, basic, tls, insecure, proxy, exec } = config::find(settings)?;
+        let insecure = insecure.then_some((opt::SSL_INSECURE, "1"));
+        let proxy = proxy.as_deref().map(|url| (opt::PROXY, url));
+        let settings = settings.filled(&insecure.into_iter().chain(proxy).collect::<Vec<_>>())?;
         let (config, base) = Config::url_inline(&settings, &server, &tls)?.ok_or_else(no_url)?;
         let mut http = Client::new(config).explain(api::explain);
         match (token, basic) {
@@ -136,7 +141,8 @@ impl KubeVirt {
             // By the client certificate.
             (None, None) => {}
         }
-        Ok(Self { http, base, namespace, version, exec, deadline: settings.deadline })
+        let program = exec.map(|exec| Program { exec, settings, server, tls });
+        Ok(Self { http, base, namespace, version, program })
     }
 
     /// Path of machines, instances and the like.
@@ -248,15 +254,23 @@ impl KubeVirt {
 #[async_trait(?Send)]
 impl Driver for KubeVirt {
     async fn login(&mut self) -> Result<(), Fault> {
-        let Some(exec) = &self.exec else { return Ok(()) };
+        let Some(Program { exec, settings, server, tls }) = &self.program else { return Ok(()) };
         let call = "the program of the kubeconfig";
-        let output = child::run(exec.command(), self.deadline.within(EXEC_LIMIT), call).await?;
+        let output = child::run(exec.command(), settings.deadline.within(EXEC_LIMIT), call).await?;
         let denied = |answer: String| Fault::Denied { call: call.to_owned(), answer };
         if output.exit != Some(0) {
             return Err(denied(output.stderr.lines().next().unwrap_or("it failed").to_owned()));
         }
-        let token = Exec::token(&output.stdout).map_err(|error| denied(error.to_owned()))?;
-        self.http.set_bearer(&token);
+        let given = Exec::credential(&output.stdout).map_err(|error| denied(error.to_owned()))?;
+        if let Some(token) = &given.token {
+            self.http.set_bearer(token);
+        }
+        if let Some((cert, key)) = given.certificate() {
+            let tls = Inline { cert: Some(cert), key: Some(key), ..tls.clone() };
+            let config = Config::url_inline(settings, server, &tls);
+            let config = config.map_err(|failure| denied(failure.to_string()))?;
+            self.http.set_config(config.expect("the driver was made from this URL").0);
+        }
         Ok(())
     }
 

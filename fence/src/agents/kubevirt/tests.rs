@@ -4,7 +4,8 @@ use super::AGENT;
 use crate::core::action::Action;
 use crate::core::failure::Exit;
 use crate::testing::matrix::{self, Case};
-use crate::testing::tls::TempFile;
+use crate::testing::server::Server;
+use crate::testing::tls::{Flaw, TempFile, mutual};
 use crate::testing::{Answer, Bench, Platform, Seen, Shown, World, driver};
 
 /// A cluster with two machines.
@@ -267,5 +268,40 @@ async fn a_program_of_the_kubeconfig_gives_the_token_at_each_login() {
             (Err(fault), Some(words)) => assert!(fault.to_string().contains(words), "{fault}"),
             (result, _) => panic!("{script}: {result:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_from_the_program_and_the_servers_own_name_are_used() {
+    let identity = mutual(Flaw::WrongName);
+    let server =
+        Server::start(World::new(true, None), (BENCH.platform)(), None, Some(identity.acceptor)).await;
+    let ca = TempFile::new("exec-ca", &identity.ca_pem);
+    let (cert, key) = &identity.client;
+    let printed = json!({"status": {"token": "t", "clientCertificateData": cert, "clientKeyData": key}});
+    let given = TempFile::new("exec-credential", &printed.to_string());
+    let kubeconfig = |name: &str, file: &TempFile| {
+        json!({
+            "current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u", "namespace": "ns"}}],
+            "clusters": [{"name": "c", "cluster": {
+                "server": format!("https://127.0.0.1:{}", server.port), "certificate-authority": ca.0, "tls-server-name": name,
+            }}],
+            "users": [{"name": "u", "user": {"exec": {
+                "apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/cat", "args": [file.0],
+            }}}],
+        })
+        .to_string()
+    };
+    let token = TempFile::new("exec-token", &json!({"status": {"token": "t"}}).to_string());
+    for (name, file, good) in [
+        ("elsewhere.example", &given, true),
+        ("another.example", &given, false),
+        ("elsewhere.example", &token, false),
+    ] {
+        let config = TempFile::new("exec-kubeconfig", &kubeconfig(name, file));
+        let mut agent = driver(&AGENT, &format!("kubeconfig={}\n", config.0.display())).unwrap();
+        agent.login().await.unwrap();
+        let found = agent.resolve("vm1").await;
+        assert_eq!(found.is_ok(), good, "{name}: {found:?}");
     }
 }
