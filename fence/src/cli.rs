@@ -12,7 +12,7 @@ use crate::core::agent::Agent;
 use crate::core::deadline::Deadline;
 use crate::core::env::Env;
 use crate::core::failure::{Exit, Failure};
-use crate::core::input::{Values, argv, stdin};
+use crate::core::input::{Values, argv, credentials, stdin};
 use crate::core::log::{self, Volume};
 use crate::core::option::Opt;
 use crate::core::report::Report;
@@ -64,7 +64,7 @@ pub fn main(args: &[String], var: impl Fn(&str) -> Option<String>) -> ExitCode {
 fn one(agent: &'static Agent, name: &str, args: &[String], env: Env) -> Exit {
     let start = Instant::now();
     let table = agent.table();
-    let values = match read(&table, args) {
+    let mut values = match read(&table, args) {
         Ok(values) => values,
         Err(usage) => return refuse(&[usage]),
     };
@@ -92,6 +92,9 @@ fn one(agent: &'static Agent, name: &str, args: &[String], env: Env) -> Exit {
     }
     for warning in &values.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(usage) = credentials::fill(&table, &mut values) {
+        return refuse(&[usage]);
     }
     let request = match Request::new(agent, action, &values, &env) {
         Ok(request) => request,

@@ -167,6 +167,15 @@ pub const PASSWORD_SCRIPT: Opt = Opt::text(
 .short('S')
 .old("passwd_script");
 
+/// Name and secrets from a file.
+pub const CREDENTIALS_FILE: Opt = Opt::text(
+    "credentials_file",
+    "credentials-file",
+    "[path]",
+    "File, readable for its owner alone, with lines username=... and password=... (or another secret option)",
+)
+.order(210);
+
 /// The machine.
 pub const PLUG: Opt =
     Opt::text("plug", "plug", "[id]", "Name or id of the machine").short('n').old("port").required();
@@ -255,7 +264,7 @@ pub const ALWAYS: &[Opt] = &[
 ];
 
 /// Agents that log in with a name and a password.
-pub const LOGIN: &[Opt] = &[USERNAME, PASSWORD, PASSWORD_SCRIPT];
+pub const LOGIN: &[Opt] = &[USERNAME, PASSWORD, PASSWORD_SCRIPT, CREDENTIALS_FILE];
 
 /// Agents that speak HTTP; `ipport` and `ssl` carry each agent's own default.
 pub const HTTP: &[Opt] = &[

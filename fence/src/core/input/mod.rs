@@ -4,6 +4,7 @@
 //! agent's table, so that later code reads numbers and never fails.
 
 pub mod argv;
+pub mod credentials;
 pub mod stdin;
 
 use std::time::Duration;
