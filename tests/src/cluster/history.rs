@@ -20,7 +20,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// Reads the output of `stonith_admin --history=* --output-as=xml`.
+    /// Reads the output of `stonith_admin --history=* --verbose --output-as=xml`.
     pub(super) fn parse(xml: &str) -> Result<Vec<Self>> {
         ensure!(xml.contains("<pacemaker-result"), "no result of stonith_admin: {xml}");
         let mut reader = Reader::from_str(xml);

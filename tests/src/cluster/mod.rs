@@ -141,7 +141,8 @@ impl Cluster {
 
     /// What its own fencer was asked for, the newest first.
     pub fn fences(&self) -> Result<Vec<Fence>> {
-        Fence::parse(&self.run(&["stonith_admin", "--history=*", "--output-as=xml"])?)
+        // Without --verbose it is the last one only.
+        Fence::parse(&self.run(&["stonith_admin", "--history=*", "--verbose", "--output-as=xml"])?)
     }
 
     /// The status as `crm_mon` prints it for people.
