@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Folder, Server, output, program, script};
+use super::{Folder, Server, device, output, script};
 use crate::cluster::Cluster;
 use crate::report::{Check, Finding, Report};
 
@@ -79,10 +79,7 @@ impl Stage {
     fn start() -> Result<Self> {
         let engine = Engine::start()?;
         let cluster = Cluster::start(1)?;
-        let node = cluster.nodes().first().context("no node")?;
-        let program = program()?;
-        let program = program.to_str().context("the program's path is not UTF-8")?;
-        node.check(&["ln", "-s", program, &format!("/usr/sbin/{AGENT}")])?;
+        device::install(&cluster, AGENT)?;
         Ok(Self { cluster, engine })
     }
 
@@ -97,20 +94,8 @@ impl Stage {
     /// A device for the containers; `more` are further parameters.
     fn device(&self, id: &str, more: &[(&str, &str)]) -> Result<()> {
         let ip = self.ip();
-        let parameters = [("ip", ip.as_str())].into_iter().chain(more.iter().copied());
-        let pairs: String = parameters
-            .map(|(name, value)| format!(r#"<nvpair id="{id}-{name}" name="{name}" value="{value}"/>"#))
-            .collect();
-        self.cluster.create(
-            "resources",
-            &format!(
-                r#"<primitive id="{id}" class="stonith" type="{AGENT}"><instance_attributes id="{id}-attributes">{pairs}</instance_attributes><operations><op id="{id}-monitor" name="monitor" interval="10s" timeout="20s"/></operations></primitive>"#
-            ),
-        )?;
-        let started = std::time::Duration::from_secs(60);
-        self.cluster
-            .wait("the device is started", started, |status| status.node_of(id, "Started").is_some())?;
-        Ok(())
+        let parameters: Vec<_> = [("ip", ip.as_str())].into_iter().chain(more.iter().copied()).collect();
+        device::add(&self.cluster, id, AGENT, &parameters)
     }
 
     /// Asks the fencer to reboot a machine, and looks whether its process is another one.

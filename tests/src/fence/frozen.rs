@@ -2,15 +2,13 @@
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::program;
+use super::device;
 use crate::cluster::{Cluster, Fence, Status};
 use crate::containers::{Engine, Kind, Part, root};
-use crate::host::Host;
 use crate::pki::Ca;
 use crate::report::{Finding, Report, Step};
 use crate::scenario::Scene;
@@ -101,7 +99,7 @@ impl Stage {
         let key = "/etc/pacemaker/authkey:/etc/pacemaker/authkey";
         let options = ["run", "-d", "--restart=always", "--net=host", "--name", GUEST, "-v", key, IMAGE];
         engine.cli(&[&options[..], &["/usr/sbin/pacemaker-remoted"]].concat())?;
-        install(cluster.nodes())?;
+        device::install(&cluster, AGENT)?;
         Ok(Self { cluster, engine, before: RefCell::new(None) })
     }
 
@@ -152,16 +150,6 @@ impl Stage {
         let (instance, frozen) = before.as_ref().context("nothing froze yet")?;
         Ok(look(instance, *frozen))
     }
-}
-
-/// Gives the nodes picket-fence under the name that stands beside the distribution's agents.
-fn install(nodes: &[Arc<Host>]) -> Result<()> {
-    let program = program()?;
-    let program = program.to_str().context("the program's path is not UTF-8")?;
-    for node in nodes {
-        node.check(&["ln", "-s", program, &format!("/usr/sbin/{AGENT}")])?;
-    }
-    Ok(())
 }
 
 fn starts(stage: &Stage) -> Result<Finding> {

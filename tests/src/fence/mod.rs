@@ -2,6 +2,7 @@
 //! hour, and with the fencer of a real cluster.
 
 mod bench;
+mod device;
 mod fencer;
 pub mod frozen;
 pub mod show;
