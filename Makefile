@@ -67,9 +67,10 @@ show-containers: ## measure every promise about containers, one line a point
 	$(CARGO) build --release -p picket-agent -p picket-tests --bins
 	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-containers
 
-show-fence: ## measure every promise of picket-fence, one line a point; ten minutes
+show-fence: ## measure every promise of picket-fence, one line a point; a quarter of an hour
 	packaging/dev/install build fencing
-	$(CARGO) build --release -p picket-fence -p picket-tests --bins
+	packaging/dev/vm-image >/dev/null
+	$(CARGO) build --release -p picket-agent -p picket-fence -p picket-tests --bins
 	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-fence
 
 packages: ## DEB, RPM and static tarball, in target/package/

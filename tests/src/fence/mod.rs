@@ -7,6 +7,7 @@ mod fencer;
 pub mod frozen;
 pub mod show;
 mod suite;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
