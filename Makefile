@@ -80,7 +80,7 @@ packages: ## DEB, RPM and static tarball, in target/package/
 show-packages: packages ## install, upgrade and remove the packages, migrate a guest; one line a point
 	packaging/dev/install cluster containers shells
 	$(CARGO) build --release -p picket-tests --bins
-	$(TARGET)/release/show-packages
+	PICKET_STATIC_AGENT=$$(packaging/container/static)/picket-agent $(TARGET)/release/show-packages
 
 show-parity: ## measure whether the agent does all that the original does, one line a point; 45 minutes
 	packaging/dev/install build cluster systemd

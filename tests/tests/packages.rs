@@ -3,7 +3,7 @@
 
 use picket_tests::Report;
 use picket_tests::packages::{
-    Packages, beside, deb, devices, document, fence, fencer, migration, rpm, size, unit,
+    Packages, beside, containers, deb, devices, document, fence, fencer, migration, rpm, size, unit,
 };
 
 #[track_caller]
@@ -26,6 +26,11 @@ fn the_unit_exposes_no_more_than_the_original() {
 #[test]
 fn every_message_in_the_troubleshooting_document_is_the_agents() {
     assert_eq!(document::unknown_messages().unwrap(), [""; 0]);
+}
+
+#[test]
+fn every_command_of_the_readme_is_run_by_a_test() {
+    assert_eq!(document::unclaimed().unwrap(), []);
 }
 
 #[test]
@@ -102,4 +107,15 @@ fn pcs_takes_every_device_of_the_document_and_one_fences() {
 #[test]
 fn a_device_migrates_under_a_running_cluster_by_the_document() {
     holds(&fencer::follow(&Packages::find().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the packages and pcs: make packages, then cargo test -p picket-tests --test packages -- --ignored"]
+fn the_readme_makes_a_bundle_and_a_container() {
+    holds(&containers::follow_readme(&Packages::find().unwrap()));
+}
+
+#[test]
+fn the_document_makes_an_lxc_guest_with_libvirt_and_without() {
+    holds(&containers::follow_lxc());
 }

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use picket_tests::Finding;
-use picket_tests::packages::{Packages, beside, deb, devices, fence, fencer, migration, rpm, size, unit};
+use picket_tests::packages::{
+    Packages, beside, containers, deb, devices, document, fence, fencer, migration, rpm, size, unit,
+};
 use picket_tests::show::{self, Point};
 
-const POINTS: [Point; 13] = [
+const POINTS: [Point; 16] = [
     Point {
         number: 1,
         words: "DEB: install, upgrade, downgrade, remove, purge in a clean root, without network",
@@ -39,6 +41,13 @@ const POINTS: [Point; 13] = [
     Point { number: 6, words: "lintian finds no error", measure: linted },
     Point { number: 7, words: "cost on an empty root", measure: cost },
     Point { number: 8, words: "every command of the README makes a guest", measure: readme },
+    Point {
+        number: 8,
+        words: "the README's commands make a bundle and a container",
+        measure: readme_containers,
+    },
+    Point { number: 8, words: "docs/containers.md's commands make an LXC guest", measure: lxc },
+    Point { number: 8, words: "no command of the README is left out", measure: unclaimed },
     Point {
         number: 9,
         words: "services survive upgrade, restart, watchdog and stop of the agent",
@@ -83,6 +92,19 @@ fn device_migrated() -> Result<Finding> {
 
 fn readme() -> Result<Finding> {
     Ok(migration::follow_readme(&Packages::find()?).summary())
+}
+
+fn readme_containers() -> Result<Finding> {
+    Ok(containers::follow_readme(&Packages::find()?).summary())
+}
+
+fn lxc() -> Result<Finding> {
+    Ok(containers::follow_lxc().summary())
+}
+
+fn unclaimed() -> Result<Finding> {
+    let left: Vec<_> = document::unclaimed()?.into_iter().map(|step| step.command).collect();
+    Ok(Finding { figure: format!("{} left out {}", left.len(), left.join("; ")), holds: left.is_empty() })
 }
 
 fn survival() -> Result<Finding> {

@@ -11,11 +11,11 @@ use anyhow::{Context, Result, bail};
 use crate::network::Network;
 
 /// What scripts in an image find, all of them busybox.
-const APPLETS: [&str; 40] = [
+const APPLETS: [&str; 42] = [
     "[", "awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dirname", "echo", "env", "expr",
-    "false", "find", "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "printf", "ps",
-    "readlink", "rm", "sed", "seq", "sh", "sleep", "sort", "tail", "test", "touch", "tr", "true", "uname",
-    "wc", "which",
+    "false", "find", "grep", "head", "hostname", "httpd", "id", "kill", "ln", "ls", "mkdir", "mv", "printf",
+    "ps", "readlink", "rm", "sed", "seq", "sh", "sleep", "sort", "tail", "test", "touch", "tr", "true",
+    "uname", "wc", "which",
 ];
 
 const FOLDERS: [&str; 9] =

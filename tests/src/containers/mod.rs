@@ -8,7 +8,7 @@ mod faults;
 mod group;
 mod guest;
 mod image;
-mod lxc;
+pub(crate) mod lxc;
 mod probe;
 mod reaping;
 mod shells;

@@ -11,6 +11,9 @@ use crate::report::{Finding, Report};
 /// The heading in `docs/migration.md` for the way that suits every service.
 pub const MOVING: &str = "## Moving the services away";
 
+/// The headings in the README for a guest that is a machine.
+pub const README: [&str; 2] = ["## A guest in ten minutes", "## Looking in"];
+
 /// Plays a section of `docs/migration.md`.
 pub fn follow(packages: &Packages, heading: &str) -> Report {
     let mut report = Report::default();
@@ -44,8 +47,7 @@ pub fn follow_readme(packages: &Packages) -> Report {
         Ok(Finding::good(GUEST))
     });
     let Some(stage) = stage else { return report };
-    let headings = ["## A guest in ten minutes", "## Looking in"];
-    if !report.step("every command of the README succeeds", || play(&stage, "README.md", &headings)) {
+    if !report.step("every command of the README succeeds", || play(&stage, "README.md", &README)) {
         return report;
     }
     report.step("a service runs in the guest, through picket-agent", || {

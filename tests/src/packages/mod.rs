@@ -5,6 +5,7 @@
 //! written to them: each test works on an overlay in its own folder.
 
 pub mod beside;
+pub mod containers;
 pub mod deb;
 pub mod devices;
 pub mod document;

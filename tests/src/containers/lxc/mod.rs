@@ -1,7 +1,7 @@
 //! An LXC container as a guest node of a real cluster: made, started, recovered, stopped and moved by the cluster, with
 //! the configuration that `picketctl guest` writes and the static agent as process 1.
 
-mod stage;
+pub(crate) mod stage;
 
 use std::time::{Duration, Instant};
 

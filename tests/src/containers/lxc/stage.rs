@@ -17,16 +17,16 @@ const NODE: &str = include_str!("node.sh");
 const START: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(120);
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub(super) tool: Tool,
-    pub(super) cluster: Cluster,
+    pub(crate) cluster: Cluster,
     // Emptied after the hosts are gone.
     _groups: Vec<Group>,
 }
 
 impl Stage {
     /// Nodes that can run containers, with libvirtd on each.
-    pub(super) fn new(tool: Tool, nodes: usize) -> Result<Self> {
+    pub(crate) fn new(tool: Tool, nodes: usize) -> Result<Self> {
         let cluster = Cluster::start(nodes)?;
         let mut groups = Vec::new();
         for node in cluster.nodes() {
