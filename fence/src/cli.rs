@@ -122,7 +122,11 @@ fn one(agent: &'static Agent, name: &str, args: &[String], env: Env) -> Exit {
     if let Some(trouble) = warning {
         tracing::warn!("{name}: off is confirmed, on is not: {}; {}", trouble.message, trouble.hint);
     }
-    let text = if json { report.json() } else { report.text(&separator, action == Action::ListStatus) };
+    let text = if json {
+        report.json()
+    } else {
+        report.text(agent.can.list, &separator, action == Action::ListStatus)
+    };
     output::stdout(&text);
     exit
 }
@@ -191,6 +195,7 @@ fn log_to(name: &str, values: &Values) -> Result<(), Usage> {
         (_, Some(level)) => level,
     };
     let file = values.text(&standard::DEBUG_FILE).map(PathBuf::from);
+    let verbose = verbose.max(values.level(&standard::DEBUG));
     let volume = Volume { quiet: values.flag(&standard::QUIET), verbose };
     log::start(name, volume, file.as_deref()).map_err(|error| Usage::File {
         option: standard::DEBUG_FILE.key,

@@ -31,6 +31,8 @@ pub enum Action {
     ValidateAll,
     /// Send a diagnostic interrupt.
     Diag,
+    /// Send the request of older agents that asks for nothing.
+    Null,
 }
 
 /// A shell that completion can be generated for.
@@ -57,6 +59,7 @@ pub const NAMES: &[(&str, Action)] = &[
     ("manpage", Action::ManPage),
     ("validate-all", Action::ValidateAll),
     ("diag", Action::Diag),
+    ("null", Action::Null),
     ("cycle", Action::Cycle),
     ("meta-data", Action::Metadata),
     ("man", Action::Man),
@@ -88,7 +91,7 @@ impl Action {
 
     /// Whether it cannot do without a machine.
     pub fn needs_plug(self) -> bool {
-        self.is_power() || self == Self::Status
+        self.is_power() || matches!(self, Self::Status | Self::Null)
     }
 
     /// Whether `delay` applies: only to what takes a machine down.

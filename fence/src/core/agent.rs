@@ -20,15 +20,28 @@ pub struct Needs {
     pub plug: bool,
 }
 
+/// How the lines of `list` look, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// None: the device has one machine.
+    No,
+    /// Plug and alias with `separator` between them; the state as well in `list-status`.
+    Fields,
+    /// Plug, alias and state in columns, in `list` too.
+    Columns,
+}
+
 /// What the platform can do besides on, off and status.
 #[derive(Debug, Clone, Copy)]
 pub struct Can {
     /// [`Driver::list`].
-    pub list: bool,
+    pub list: List,
     /// [`Driver::cycle`]: the platform proves that the old instance ended.
     pub cycle: bool,
     /// [`Driver::diag`].
     pub diag: bool,
+    /// [`Driver::null`].
+    pub null: bool,
 }
 
 /// An agent. `fence_x` and all its aliases are one of these.
@@ -89,9 +102,10 @@ impl Agent {
     /// Whether it can do this.
     pub fn supports(&self, action: Action) -> bool {
         match action {
-            Action::List | Action::ListStatus => self.can.list,
+            Action::List | Action::ListStatus => self.can.list != List::No,
             Action::Cycle => self.can.cycle,
             Action::Diag => self.can.diag,
+            Action::Null => self.can.null,
             Action::On
             | Action::Off
             | Action::Reboot

@@ -135,6 +135,15 @@ pub trait Driver {
         ))
     }
 
+    /// Sends the request that asks for nothing.
+    async fn null(&mut self, target: &Target) -> Result<(), Fault> {
+        Err(Fault::unsupported(
+            format!("null {}", target.name),
+            "this platform has no such request",
+            "use status",
+        ))
+    }
+
     /// All machines, or an error; never a part of them.
     async fn list(&mut self) -> Result<Vec<Listed>, Fault> {
         Err(Fault::unsupported("list", "this device has one machine", "use status"))

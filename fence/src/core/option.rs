@@ -5,6 +5,8 @@
 pub enum Kind {
     /// No value on the command line; a boolean word on stdin.
     Flag,
+    /// Counted on the command line; a number or a boolean word on stdin.
+    Level,
     /// Any text.
     Text,
     /// A whole number.
@@ -19,7 +21,7 @@ impl Kind {
     /// The `content type` word of the metadata.
     pub fn content(self) -> &'static str {
         match self {
-            Self::Flag => "boolean",
+            Self::Flag | Self::Level => "boolean",
             Self::Text => "string",
             Self::Integer => "integer",
             Self::Seconds => "second",
@@ -37,14 +39,23 @@ pub struct Opt {
     pub key: &'static str,
     /// The older name of the same option, printed as deprecated, for example `ipaddr`.
     pub old: Option<&'static str>,
-    /// Long option without dashes, for example `power-timeout`.
-    pub long: &'static str,
+    /// Long option without dashes, for example `power-timeout`. Options of programs with getopt(3) have none; the key is
+    /// understood as one for all.
+    pub long: Option<&'static str>,
     /// Short option letter.
     pub short: Option<char>,
+    /// A second letter, which metadata shows with the older name.
+    pub also: Option<char>,
+    /// The value where the letter comes without one attached, for an option whose value may be left out.
+    pub bare: Option<&'static str>,
     /// Placeholder in help, `[seconds]`. Some upstream options take a value without showing one.
     pub value: Option<&'static str>,
     /// What it accepts.
     pub kind: Kind,
+    /// The `content type` of the metadata, where it is not that of the kind.
+    pub content: Option<&'static str>,
+    /// Deprecated with nothing in its place under another name: no letter, and in metadata only.
+    pub deprecated: bool,
     /// Default as metadata shows it. [`Values`](super::input::Values) applies it too.
     pub default: Option<&'static str>,
     /// The static `required` of the metadata.
@@ -63,10 +74,14 @@ impl Opt {
         Self {
             key,
             old: None,
-            long,
+            long: Some(long),
             short: None,
+            also: None,
+            bare: None,
             value: None,
             kind: Kind::Flag,
+            content: None,
+            deprecated: false,
             default: None,
             required: false,
             order: 1,
@@ -117,6 +132,31 @@ impl Opt {
         Self { short: Some(short), ..self }
     }
 
+    /// The same with a letter and without a long option, as programs with getopt(3) have it.
+    pub const fn only(self, short: char) -> Self {
+        Self { short: Some(short), long: None, value: None, ..self }
+    }
+
+    /// The same with a second letter.
+    pub const fn also(self, letter: char) -> Self {
+        Self { also: Some(letter), ..self }
+    }
+
+    /// The same with a value that may be left out.
+    pub const fn bare(self, value: &'static str) -> Self {
+        Self { bare: Some(value), ..self }
+    }
+
+    /// The same with another type in metadata.
+    pub const fn shown_as(self, content: &'static str) -> Self {
+        Self { content: Some(content), ..self }
+    }
+
+    /// The same, known on stdin and in metadata only, and deprecated.
+    pub const fn deprecated(self) -> Self {
+        Self { deprecated: true, short: None, long: None, value: None, ..self }
+    }
+
     /// The same with an older, deprecated name.
     pub const fn old(self, old: &'static str) -> Self {
         Self { old: Some(old), ..self }
@@ -159,13 +199,28 @@ impl Opt {
 
     /// Whether the command line expects a value.
     pub fn takes_value(&self) -> bool {
-        self.kind != Kind::Flag
+        !matches!(self.kind, Kind::Flag | Kind::Level)
+    }
+
+    /// The `content type` of the metadata.
+    pub fn content(&self) -> &'static str {
+        self.content.unwrap_or_else(|| self.kind.content())
+    }
+
+    /// Its names on the command line, the letter first.
+    pub fn flags(&self) -> impl Iterator<Item = String> {
+        let short = self.short.map(|letter| format!("-{letter}"));
+        short.into_iter().chain(self.long.map(|long| format!("--{long}")))
     }
 
     /// The left column of the help: `-o, --action=[action]`; also `getopt mixed` of the metadata.
     pub fn usage(&self) -> String {
-        let short = self.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
         let value = self.value.map(|value| format!("={value}")).unwrap_or_default();
-        format!("{short}--{}{value}", self.long)
+        self.flags().collect::<Vec<_>>().join(", ") + &value
+    }
+
+    /// `getopt mixed` of the older name.
+    pub fn old_usage(&self) -> String {
+        self.also.map_or_else(|| self.usage(), |letter| format!("-{letter}"))
     }
 }

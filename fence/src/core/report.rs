@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::agent::List;
 use super::driver::{Listed, Power, Reading, Target};
 use super::failure::{Exit, Failure};
 use super::output::plain;
@@ -149,10 +150,15 @@ impl Report {
         (exit, failure)
     }
 
-    /// stdout as text: the line for people, or the list with this separator.
-    pub fn text(&self, separator: &str, with_status: bool) -> String {
+    /// stdout as text: the line for people, or the list in this form and with this separator.
+    pub fn text(&self, form: List, separator: &str, with_status: bool) -> String {
         let mut text = String::new();
         for entry in self.list.iter().flatten() {
+            if form == List::Columns {
+                let (plug, alias) = (plain(&entry.plug), plain(&entry.alias));
+                text += &format!("{plug:32} {alias} {}\n", entry.power.to_lowercase());
+                continue;
+            }
             text += &format!("{}{separator}{}", plain(&entry.plug), plain(&entry.alias));
             if with_status {
                 text += &format!("{separator}{}", entry.power);
@@ -174,4 +180,21 @@ impl Report {
 /// The line that tells of a state reached.
 pub fn success(power: Power, already: bool) -> String {
     format!("Success: {} {}", if already { "Already" } else { "Powered" }, power.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_fields_or_columns() {
+        let entry = Entry { plug: "vm1".to_owned(), alias: "101".to_owned(), power: "ON" };
+        let report = Report { list: Some(vec![entry]), ..Report::default() };
+        let texts = [false, true].map(|with_status| report.text(List::Fields, ";", with_status));
+        assert_eq!(texts, ["vm1;101\n", "vm1;101;ON\n"]);
+        for with_status in [false, true] {
+            let text = report.text(List::Columns, ";", with_status);
+            assert_eq!(text, "vm1                              101 on\n");
+        }
+    }
 }

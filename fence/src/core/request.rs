@@ -146,7 +146,8 @@ fn limits(agent: &Agent, action: Action, values: &Values, env: &Env, delay: Dura
         values.seconds(own).unwrap_or_default()
     };
     let unlimited = values.text(&opt::DISABLE_TIMEOUT).and_then(boolean).unwrap_or(env.fencer);
-    let power = seconds(&opt::POWER_TIMEOUT);
+    let older = agent.has(&opt::TIMEOUT) && !values.is_given(&opt::POWER_TIMEOUT);
+    let power = seconds(if older { &opt::TIMEOUT } else { &opt::POWER_TIMEOUT });
     let wait = seconds(&opt::POWER_WAIT);
     let limit = Some(power).filter(|power| !unlimited && !power.is_zero());
     let rounds =
@@ -221,6 +222,19 @@ mod tests {
         assert_eq!(outside.off, Some(Duration::from_secs(20)));
         let told = request(Action::Reboot, &format!("{LINES}disable_timeout=false"), true).unwrap().limits;
         assert_eq!(told.off, Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn the_one_limit_of_older_agents_is_that_of_a_power_change() {
+        const AGENT: Agent =
+            Agent { options: &[opt::PLUGS, &[opt::TIMEOUT]], ..crate::testing::dummy::AGENT };
+        let off = |more: &str| {
+            let values = stdin::parse(&AGENT.table(), &format!("plug=a\n{more}")).unwrap();
+            let (deadline, limits) = limits(&AGENT, Action::Off, &values, &Env::default(), Duration::ZERO);
+            assert!(limits.off.is_some_and(|off| off < deadline));
+            limits.off.unwrap().as_secs()
+        };
+        assert_eq!([off(""), off("timeout=7"), off("timeout=7\npower_timeout=9")], [30, 7, 9]);
     }
 
     #[test]

@@ -94,6 +94,10 @@ async fn ask(
     for plug in plugs {
         let about = |fault| Failure::device(plug.as_str(), fault);
         let target = driver.resolve(plug).await.map_err(about)?;
+        if action == Action::Null {
+            driver.null(&target).await.map_err(about)?;
+            continue;
+        }
         let reading = driver.state(&target).await.map_err(about)?;
         report.machines.push(report::Machine::new(plug, Some(&target), Some(&reading), Some(&reading)));
         if action == Action::Diag {

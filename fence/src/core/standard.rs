@@ -1,7 +1,7 @@
 //! The options which agents share, with the names, defaults and order that callers know from the existing agents
 //! (fence-contract, section 6), and those we add at order 210 and above.
 
-use super::option::Opt;
+use super::option::{Kind, Opt};
 
 /// What to do.
 pub const ACTION: Opt =
@@ -46,6 +46,16 @@ pub const VERSION: Opt = Opt::flag("version", "version", "Print the version and 
 /// Prints the help.
 pub const HELP: Opt = Opt::flag("help", "help", "Print this help and exit").short('h').order(55);
 
+/// The count of `verbose` under the name of older agents.
+pub const DEBUG: Opt = Opt {
+    kind: Kind::Level,
+    ..Opt::flag(
+        "debug",
+        "debug",
+        "Report each call to the device; a level on stdin, repeated on the command line",
+    )
+};
+
 /// Between several plugs in `plug`.
 pub const PLUG_SEPARATOR: Opt = Opt::text(
     "plug_separator",
@@ -68,6 +78,11 @@ pub const DELAY: Opt =
     Opt::seconds("delay", "delay", "Wait this long before the device is contacted to fence")
         .default("0")
         .order(200);
+
+/// The one limit of older agents; `power_timeout` comes before it.
+pub const TIMEOUT: Opt =
+    Opt::seconds("timeout", "timeout", "Limit for a power change to show, and for an answer of the device")
+        .default("30");
 
 /// No limit for a power change.
 pub const DISABLE_TIMEOUT: Opt = Opt::text(

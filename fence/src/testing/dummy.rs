@@ -1,6 +1,6 @@
 //! An agent without a platform, to test what all agents share.
 
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::deadline::Deadline;
 use crate::core::env::Env;
 use crate::core::failure::Failure;
@@ -17,7 +17,7 @@ pub(crate) const AGENT: Agent = Agent {
     url: "https://dummy.example",
     options: &[opt::HTTP, opt::LOGIN, opt::PLUGS, &[opt::METHOD, opt::MISSING_AS_OFF]],
     needs: Needs { address: true, username: true, password: true, plug: true },
-    can: Can { list: true, cycle: true, diag: false },
+    can: Can { list: List::Fields, cycle: true, diag: false, null: false },
     driver: |_| Err(Failure::Local("a dummy has no driver".to_owned())),
 };
 

@@ -10,6 +10,7 @@ use super::tls::{Flaw, TempFile, identity};
 use super::world::{Quirk, World};
 use super::{Bench, time};
 use crate::core::action::Action;
+use crate::core::agent::List;
 use crate::core::deadline::Deadline;
 use crate::core::driver::Power;
 use crate::core::env::Env;
@@ -147,7 +148,7 @@ fn actions(bench: &Bench) -> Vec<(Action, bool)> {
         (Action::Status, false),
         (Action::Monitor, true),
     ];
-    if bench.agent.can.list {
+    if bench.agent.can.list != List::No {
         actions.extend([(Action::List, true), (Action::ListStatus, true)]);
     }
     if bench.agent.can.cycle {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use self::api::{Container, Summary};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -58,7 +58,7 @@ const SHARED: &[Opt] = &[
     DISABLE_SSL,
     UNIX_SOCKET,
 ];
-const CAN: Can = Can { list: true, cycle: true, diag: false };
+const CAN: Can = Can { list: List::Fields, cycle: true, diag: false, null: false };
 const NEEDS: Needs = Needs { address: false, username: false, password: false, plug: true };
 
 /// `fence_docker`.

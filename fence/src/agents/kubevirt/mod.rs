@@ -18,7 +18,7 @@ use serde_json::json;
 
 use self::api::{Instance, Items, NAME_LABELS, Node, Pod, Review, Vm};
 use self::config::{Cluster, Exec};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::child;
 use crate::core::driver::{Driver, Listed, Power, Reading, Target};
 use crate::core::failure::Failure;
@@ -87,7 +87,7 @@ pub const AGENT: Agent = Agent {
         ],
     ],
     needs: Needs { address: false, username: false, password: false, plug: true },
-    can: Can { list: true, cycle: false, diag: false },
+    can: Can { list: List::Fields, cycle: false, diag: false, null: false },
     driver: |settings| Ok(Box::new(KubeVirt::new(settings)?)),
 };
 

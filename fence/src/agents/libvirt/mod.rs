@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 use self::transport::Transport;
 use self::words::Domain;
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::fault::Fault;
 use crate::core::option::Opt;
@@ -59,7 +59,7 @@ const URI: Opt = Opt::text(
 .order(215);
 
 const NEEDS: Needs = Needs { address: false, username: false, password: false, plug: true };
-const CAN: Can = Can { list: true, cycle: false, diag: false };
+const CAN: Can = Can { list: List::Fields, cycle: false, diag: false, null: false };
 
 /// `fence_virsh`.
 pub const VIRSH: Agent = Agent {

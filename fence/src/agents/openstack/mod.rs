@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use self::account::Account;
 use self::api::{Actions, Brief, Granted, One, Page, Server};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -147,7 +147,7 @@ pub const AGENT: Agent = Agent {
         &[CLOUDS_FILE, REGION, INTERFACE, ENDPOINT, ALL_TENANTS, APP_ID, APP_NAME, APP_SECRET, TOKEN],
     ],
     needs: Needs { address: false, username: false, password: false, plug: true },
-    can: Can { list: true, cycle: true, diag: false },
+    can: Can { list: List::Fields, cycle: true, diag: false, null: false },
     driver: |settings| Ok(Box::new(OpenStack::new(settings)?)),
 };
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use self::api::{Token, Vm, Vms};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -81,7 +81,7 @@ pub const AGENT: Agent = Agent {
         ],
     ],
     needs: Needs { address: true, username: true, password: true, plug: true },
-    can: Can { list: true, cycle: false, diag: false },
+    can: Can { list: List::Fields, cycle: false, diag: false, null: false },
     driver: |settings| Ok(Box::new(Engine::new(settings)?)),
 };
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::api::{Current, Data, Resource, Task, Ticket};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Power, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -79,7 +79,7 @@ pub const AGENT: Agent = Agent {
         ],
     ],
     needs: Needs { address: true, username: true, password: false, plug: true },
-    can: Can { list: true, cycle: true, diag: false },
+    can: Can { list: List::Fields, cycle: true, diag: false, null: false },
     driver: |settings| Ok(Box::new(Pve::new(settings)?)),
 };
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::api::{Collection, Login, Root, System};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -81,7 +81,7 @@ pub const AGENT: Agent = Agent {
         ],
     ],
     needs: Needs { address: true, username: true, password: true, plug: false },
-    can: Can { list: false, cycle: false, diag: true },
+    can: Can { list: List::No, cycle: false, diag: true, null: false },
     driver: |settings| Ok(Box::new(Redfish::new(settings)?)),
 };
 

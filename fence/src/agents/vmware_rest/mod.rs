@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use self::api::{Form, Info, Summary};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -71,7 +71,7 @@ pub const AGENT: Agent = Agent {
         ],
     ],
     needs: Needs { address: true, username: true, password: true, plug: true },
-    can: Can { list: true, cycle: false, diag: false },
+    can: Can { list: List::Fields, cycle: false, diag: false, null: false },
     driver: |settings| Ok(Box::new(VCenter::new(settings)?)),
 };
 

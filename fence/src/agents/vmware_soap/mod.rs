@@ -15,7 +15,7 @@ use async_trait::async_trait;
 
 use self::api::{Content, Page, Vm, envelope};
 use self::xml::{Node, object, tag};
-use crate::core::agent::{Agent, Can, Needs};
+use crate::core::agent::{Agent, Can, List, Needs};
 use crate::core::driver::{Driver, Listed, Reading, Target};
 use crate::core::failure::Failure;
 use crate::core::fault::Fault;
@@ -46,7 +46,7 @@ pub const AGENT: Agent = Agent {
         &[opt::PLUG.about("Name, inventory path, UUID or id of the virtual machine"), NOTLS],
     ],
     needs: Needs { address: true, username: true, password: true, plug: true },
-    can: Can { list: true, cycle: false, diag: false },
+    can: Can { list: List::Fields, cycle: false, diag: false, null: false },
     driver: |settings| Ok(Box::new(VSphere::new(settings)?)),
 };
 

@@ -11,6 +11,9 @@ const WIDTH: usize = 85;
 pub fn text(agent: &Agent, name: &str) -> String {
     let mut text = format!("Usage:\n\t{name} [options]\nOptions:\n");
     for opt in agent.table() {
+        if opt.deprecated {
+            continue;
+        }
         let left = format!("   {}", opt.usage());
         let about = match opt.key {
             "action" => {

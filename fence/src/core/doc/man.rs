@@ -16,7 +16,7 @@ pub fn page(agent: &Agent, name: &str) -> String {
     }
     page += ".P\nOptions are read from the command line or, if there are none, from standard input, one\nkey=value a line.\n";
     page += &format!(".P\nVendor: {}\n.SH PARAMETERS\n", roff(agent.url));
-    for opt in agent.table() {
+    for opt in agent.table().iter().filter(|opt| !opt.deprecated) {
         let mut text = roff(opt.about);
         if let Kind::Select(words) = opt.kind {
             text += &format!(" ({})", words.join(", "));
@@ -53,6 +53,7 @@ fn sentence(action: &str) -> &'static str {
         "metadata" => "Print the parameters and actions as XML.",
         "manpage" => "Print the same, for tools that make a manual page of it.",
         "validate-all" => "Check all parameters, and that the device would fence.",
+        "null" => "Send a request that changes nothing.",
         "diag" => "Send a diagnostic interrupt. It proves nothing about power.",
         _ => "",
     }

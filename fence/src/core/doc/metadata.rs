@@ -45,12 +45,14 @@ fn parameter(name: &str, opt: &Opt) -> String {
     let relation = match opt.old {
         Some(old) if old == name => " deprecated=\"1\"".to_owned(),
         Some(old) => format!(" obsoletes=\"{old}\""),
+        None if opt.deprecated => " deprecated=\"1\"".to_owned(),
         None => String::new(),
     };
+    let usage = if opt.old == Some(name) { opt.old_usage() } else { opt.usage() };
     let default = opt.default.map(|value| format!(" default=\"{}\"", escape(value))).unwrap_or_default();
-    let content = opt.kind.content();
+    let content = opt.content();
     let content = match opt.kind {
-        Kind::Select(words) => {
+        Kind::Select(words) if opt.content.is_none() => {
             let options: String =
                 words.iter().map(|word| format!("\t\t\t<option value=\"{word}\" />\n")).collect();
             format!("\t\t<content type=\"{content}\"{default}  >\n{options}\t\t</content>\n")
@@ -62,7 +64,7 @@ fn parameter(name: &str, opt: &Opt) -> String {
          \t\t<getopt mixed=\"{}\" />\n{content}\
          \t\t<shortdesc lang=\"en\">{}</shortdesc>\n\t</parameter>\n",
         u8::from(opt.required),
-        escape(opt.usage()),
+        escape(usage),
         escape(opt.about),
     )
 }

@@ -6,6 +6,8 @@ use super::{completion, help, man, metadata};
 use crate::agents::AGENTS;
 use crate::core::action::Shell;
 use crate::core::agent::Agent;
+use crate::core::option::Opt;
+use crate::core::standard as opt;
 use crate::testing::dummy;
 
 fn all() -> impl Iterator<Item = &'static Agent> {
@@ -37,10 +39,9 @@ fn no_two_options_of_an_agent_share_a_name_or_a_letter() {
         let mut seen = BTreeSet::new();
         for opt in agent.table() {
             assert!(!opt.about.is_empty(), "{} {}", agent.name, opt.key);
-            let short = opt.short.map(|letter| format!("-{letter}"));
-            let long = format!("--{}", opt.long);
-            for name in [Some(opt.key.to_owned()), opt.old.map(str::to_owned), short, Some(long)] {
-                let Some(name) = name else { continue };
+            let names = [Some(opt.key.to_owned()), opt.old.map(str::to_owned)];
+            let also = opt.also.map(|letter| format!("-{letter}"));
+            for name in names.into_iter().flatten().chain(opt.flags()).chain(also) {
                 assert!(seen.insert(name.clone()), "{} has {name} twice", agent.name);
             }
         }
@@ -101,10 +102,15 @@ fn every_text_names_every_option() {
             completion::script(agent, agent.name, Shell::Zsh),
         ];
         for opt in agent.table() {
-            for text in &texts {
-                let long =
-                    text.contains(&format!("--{}", opt.long)) || text.contains(&format!("-l {}", opt.long));
-                assert!(long, "{} lacks {}", &text[..40], opt.long);
+            let fish = |flag: &str| match flag.strip_prefix("--") {
+                Some(long) => format!("-l {long}"),
+                None => flag.replace('-', "-s "),
+            };
+            if let Some(flag) = opt.flags().last() {
+                for text in &texts {
+                    let is_named = text.contains(&flag) || text.contains(&fish(&flag));
+                    assert!(is_named, "{} lacks {flag}", &text[..40]);
+                }
             }
         }
     }
@@ -123,4 +129,32 @@ fn help_keeps_its_width() {
 fn roff_commands_cannot_be_smuggled_in() {
     let page = man::page(&dummy::AGENT, "fence_dummy");
     assert!(page.lines().any(|line| line.starts_with("\\&.And a second")), "{page}");
+}
+
+#[test]
+fn options_with_letters_alone_are_shown_by_them_and_older_names_by_their_own() {
+    const OPTIONS: &[Opt] = &[
+        opt::PLUG.only('n').also('H'),
+        opt::DELAY.only('w').shown_as("string"),
+        Opt::text("domain", "domain", "", "Older still").deprecated(),
+    ];
+    const AGENT: Agent = Agent { options: &[OPTIONS], ..dummy::AGENT };
+    let xml = metadata::document(&AGENT, "fence_dummy");
+    for (name, attributes) in [
+        (
+            "plug",
+            "required=\"1\" obsoletes=\"port\">\n\t\t<getopt mixed=\"-n\" />\n\t\t<content type=\"string\"  />",
+        ),
+        ("port", "required=\"1\" deprecated=\"1\">\n\t\t<getopt mixed=\"-H\" />"),
+        (
+            "delay",
+            "required=\"0\">\n\t\t<getopt mixed=\"-w\" />\n\t\t<content type=\"string\" default=\"0\"  />",
+        ),
+        ("domain", "required=\"0\" deprecated=\"1\">\n\t\t<getopt mixed=\"\" />"),
+    ] {
+        let element = format!("<parameter name=\"{name}\" unique=\"0\" {attributes}");
+        assert!(xml.contains(&element), "{name}: {xml}");
+    }
+    assert!(help::text(&AGENT, "fence_dummy").contains("\n   -n "));
+    assert!(!help::text(&AGENT, "fence_dummy").contains("Older still"));
 }

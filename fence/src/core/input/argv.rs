@@ -23,6 +23,7 @@ pub fn parse(table: &[Opt], args: &[String]) -> Result<Values, Usage> {
             let opt = find(table, name)?;
             let value = match value {
                 Some(value) => value,
+                None if opt.bare.is_some() => opt.bare.unwrap_or_default(),
                 None if opt.takes_value() => rest.next().ok_or_else(|| Usage::NoValue(arg.clone()))?,
                 None => "",
             };
@@ -48,16 +49,17 @@ fn cluster<'a>(
 ) -> Result<(), Usage> {
     for (at, letter) in letters.char_indices() {
         let name = || format!("-{letter}");
-        let opt =
-            table.iter().find(|opt| opt.short == Some(letter)).ok_or_else(|| Usage::UnknownOption(name()))?;
+        let is = |opt: &&Opt| opt.short == Some(letter) || opt.also == Some(letter);
+        let opt = table.iter().find(is).ok_or_else(|| Usage::UnknownOption(name()))?;
         if !opt.takes_value() {
             values.set(opt, opt.key, "")?;
             continue;
         }
         let attached = &letters[at + letter.len_utf8()..];
-        let value = match attached {
-            "" => rest.next().ok_or_else(|| Usage::NoValue(name()))?,
-            attached => attached,
+        let value = match (attached, opt.bare) {
+            ("", Some(bare)) => bare,
+            ("", None) => rest.next().ok_or_else(|| Usage::NoValue(name()))?,
+            (attached, _) => attached,
         };
         return values.set(opt, opt.key, value);
     }
@@ -66,20 +68,23 @@ fn cluster<'a>(
 
 /// The option of this name, or the only one whose name begins so.
 fn find<'t>(table: &'t [Opt], name: &str) -> Result<&'t Opt, Usage> {
-    if let Some(opt) = table.iter().find(|opt| opt.long == name || opt.key == name || opt.old == Some(name)) {
+    let is = |opt: &&Opt| opt.long == Some(name) || opt.key == name || opt.old == Some(name);
+    if let Some(opt) = table.iter().find(is) {
         return Ok(opt);
     }
-    let begun: Vec<&Opt> = table.iter().filter(|opt| opt.long.starts_with(name)).collect();
+    let longs = table.iter().filter_map(|opt| opt.long.map(|long| (long, opt)));
+    let begun: Vec<(&str, &Opt)> = longs.filter(|(long, _)| long.starts_with(name)).collect();
     match begun.as_slice() {
-        [opt] => Ok(opt),
+        [(_, opt)] => Ok(opt),
         [] => Err(Usage::UnknownOption(format!("--{name}"))),
         // "--pass" is as good as "--password", although "--password-script" begins so too.
         several => {
-            let shortest = several.iter().min_by_key(|opt| opt.long.len()).expect("there are several");
-            if several.iter().all(|opt| opt.long.starts_with(shortest.long)) {
-                return Ok(shortest);
+            let (shortest, opt) =
+                several.iter().min_by_key(|(long, _)| long.len()).expect("there are several");
+            if several.iter().all(|(long, _)| long.starts_with(shortest)) {
+                return Ok(opt);
             }
-            let names: Vec<String> = several.iter().map(|opt| format!("--{}", opt.long)).collect();
+            let names: Vec<String> = several.iter().map(|(long, _)| format!("--{long}")).collect();
             Err(Usage::AmbiguousOption(name.to_owned(), names.join(", ")))
         }
     }
@@ -88,7 +93,9 @@ fn find<'t>(table: &'t [Opt], name: &str) -> Result<&'t Opt, Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::standard::{ACTION, ALWAYS, HTTP, IP, LOGIN, PLUG, PLUGS, SSL, USERNAME, VERBOSE};
+    use crate::core::standard::{
+        ACTION, ALWAYS, DEBUG, HTTP, IP, LOGIN, PLUG, PLUGS, SSL, USERNAME, VERBOSE,
+    };
 
     fn read(args: &[&str]) -> Result<Values, Usage> {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
@@ -119,5 +126,21 @@ mod tests {
     #[test]
     fn flags_may_carry_a_word() {
         assert!(!read(&["--ssl=false"]).unwrap().flag(&SSL));
+    }
+
+    #[test]
+    fn options_of_getopt_have_letters_alone_and_their_key_all_the_same() {
+        let table = [PLUG.only('n').also('H'), DEBUG.only('d'), IP.only('S').bare("2")];
+        let read = |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+            parse(&table, &args)
+        };
+        let values = read(&["-H", "vm1", "-dd", "-S"]).unwrap();
+        assert_eq!((values.text(&PLUG), values.level(&DEBUG)), (Some("vm1"), 2));
+        assert_eq!(values.text(&IP), Some("2"), "what may be left out is not taken from the next word");
+        let values = read(&["-S3", "-n", "vm2", "--ip", "-d"]).unwrap();
+        assert_eq!((values.text(&PLUG), values.text(&IP)), (Some("vm2"), Some("2")));
+        assert_eq!(read(&["--plug=vm3", "--ip=4"]).unwrap().text(&PLUG), Some("vm3"));
+        assert!(matches!(read(&["--pl=vm3"]), Err(Usage::UnknownOption(_))), "no long option begins so");
     }
 }

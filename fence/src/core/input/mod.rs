@@ -80,6 +80,15 @@ impl Values {
         self.given.iter().find(|given| given.key == opt.key).map_or(0, |given| given.times)
     }
 
+    /// A level: the number that was given, or how often the option came without one. What is below 0 counts as 1.
+    pub fn level(&self, opt: &Opt) -> u32 {
+        let Some(given) = self.given.iter().find(|given| given.key == opt.key) else { return 0 };
+        match given.text.reveal().parse::<i64>() {
+            Ok(level) => u32::try_from(level).unwrap_or(1),
+            Err(_) => given.times,
+        }
+    }
+
     /// A whole number.
     pub fn integer(&self, opt: &Opt) -> Option<i64> {
         self.text(opt).and_then(|text| text.trim().parse().ok())
@@ -114,6 +123,11 @@ fn checked(opt: &Opt, text: &str) -> Result<String, Usage> {
             Some(set) => Ok(u8::from(set).to_string()),
             None => Err(Usage::NotABoolean { option: opt.key, value: text.to_owned() }),
         },
+        Kind::Level if text.is_empty() => Ok(String::new()),
+        Kind::Level => match text.trim().parse::<i64>().ok().or(boolean(text).map(i64::from)) {
+            Some(level) => Ok(level.to_string()),
+            None => Err(Usage::NotABoolean { option: opt.key, value: text.to_owned() }),
+        },
         Kind::Integer | Kind::Seconds => match text.trim().parse::<i64>() {
             Ok(_) => Ok(text.trim().to_owned()),
             Err(_) if text.is_empty() => Ok(String::new()),
@@ -132,7 +146,7 @@ fn checked(opt: &Opt, text: &str) -> Result<String, Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::standard::{DELAY, METHOD, PLUG, RETRY_ON, SSL_INSECURE, VERBOSE};
+    use crate::core::standard::{DEBUG, DELAY, METHOD, PLUG, RETRY_ON, SSL_INSECURE, VERBOSE};
 
     #[test]
     fn numbers_and_words_are_checked_when_they_are_set() {
@@ -152,6 +166,20 @@ mod tests {
         values.set(&SSL_INSECURE, "ssl_insecure", "0").unwrap();
         assert!(!values.flag(&SSL_INSECURE));
         assert!(values.is_given(&SSL_INSECURE));
+    }
+
+    #[test]
+    fn a_level_is_counted_or_given_as_a_number() {
+        let level = |texts: &[&str]| {
+            let mut values = Values::default();
+            for text in texts {
+                values.set(&DEBUG, "debug", text).unwrap();
+            }
+            values.level(&DEBUG)
+        };
+        assert_eq!([level(&[]), level(&[""]), level(&["", ""]), level(&["3"])], [0, 1, 2, 3]);
+        assert_eq!([level(&["yes"]), level(&["0"]), level(&["-1"])], [1, 0, 1]);
+        assert!(Values::default().set(&DEBUG, "debug", "much").is_err());
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub fn parse(table: &[Opt], text: &str) -> Result<Values, Usage> {
 /// Long name, then stdin name, then old name; the first two with `-` and `_` alike.
 fn find<'t>(table: &'t [Opt], key: &str) -> Option<(&'t Opt, &'static str)> {
     let dashed = key.replace('_', "-");
-    let current = table.iter().find(|opt| opt.long == key || opt.long == dashed || opt.key == key);
+    let is = |opt: &&Opt| opt.long == Some(key) || opt.long == Some(&dashed) || opt.key == key;
+    let current = table.iter().find(is);
     let current = current.map(|opt| (opt, opt.key));
     current.or_else(|| table.iter().find_map(|opt| opt.old.filter(|&old| old == key).map(|old| (opt, old))))
 }
