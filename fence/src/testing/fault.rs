@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     MovedAway,
     /// This status.
     Status(u16),
+    /// This answer, of a protocol whose answers are a byte.
+    Byte(u8),
+    /// Whoever answers does not know the secret.
+    Stranger,
 }
 
 /// How often it happens.
@@ -42,7 +46,7 @@ pub(crate) enum Often {
     Always,
 }
 
-/// All of them.
+/// All of HTTP.
 pub(crate) const FAULTS: &[Fault] = &[
     Fault::Refused,
     Fault::Reset,

@@ -175,9 +175,10 @@ impl Matrix<'_> {
             _ => Exit::Success,
         };
         self.check(&format!("{action:?} on={on}: no fault"), &happy, action, expected, Expected::Same);
+        let faults = (self.bench.platform)().wire().map_or(FAULTS, |wire| wire.faults);
         let name = |at: usize| format!("{} {}", happy.log[at].0, happy.log[at].1);
         for at in 0..happy.log.len() {
-            for &fault in FAULTS {
+            for &fault in faults {
                 for often in [Often::Once, Often::Always] {
                     // A door that is closed stays closed; and 17 MB are sent once for each kind of call only.
                     let costly =
@@ -225,7 +226,7 @@ impl Matrix<'_> {
                 let login = is_command && happy.world.first_reading.is_none_or(|first| at < first);
                 if login && fault == Fault::Status(409) { Expected::Any } else { Expected::Same }
             }
-            Often::Once if fault == Fault::Status(401) => {
+            Often::Once if matches!(fault, Fault::Status(401) | Fault::Stranger) => {
                 let opened = happy.world.first_reading.is_some_and(|first| at > first);
                 if opened { Expected::Same } else { Expected::Any }
             }

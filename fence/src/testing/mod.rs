@@ -20,7 +20,7 @@ pub(crate) mod time;
 pub(crate) mod tls;
 pub(crate) mod world;
 
-pub(crate) use self::server::{Answer, Seen};
+pub(crate) use self::server::{Answer, Seen, Wire};
 pub(crate) use self::world::{Platform, Shown, World};
 
 use crate::core::agent::Agent;

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server on the loopback that serves a platform and injects faults.
+//! A small HTTP/1.1 server on the loopback that serves a platform and injects faults. A platform may bring another wire.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,10 +84,19 @@ pub(crate) struct Shared {
     /// Method and path of each call.
     pub(crate) log: Vec<(String, String)>,
     /// Nobody listens from now on.
-    closed: bool,
+    pub(crate) closed: bool,
 }
 
 pub(crate) type State = Arc<Mutex<Shared>>;
+
+/// A protocol that is not HTTP.
+#[derive(Clone, Copy)]
+pub(crate) struct Wire {
+    /// Starts the mock; gives its port.
+    pub(crate) start: fn(State) -> (u16, tokio::task::JoinHandle<()>),
+    /// What can go wrong with it.
+    pub(crate) faults: &'static [Fault],
+}
 
 /// A running server.
 pub(crate) struct Server {
@@ -110,12 +119,18 @@ impl Server {
         injection: Option<Injection>,
         tls: Option<TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let refuses = matches!(injection, Some(Injection { fault: Fault::Refused, at: 0, .. }));
+        let wire = platform.wire();
         let shared = Shared { world, platform, injection, log: Vec::new(), closed: refuses };
         let state = Arc::new(Mutex::new(shared));
-        let task = tokio::spawn(listen(listener, state.clone(), tls));
+        let (port, task) = match wire {
+            Some(wire) => (wire.start)(state.clone()),
+            None => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let port = listener.local_addr().unwrap().port();
+                (port, tokio::spawn(listen(listener, state.clone(), tls)))
+            }
+        };
         tokio::task::yield_now().await;
         Self { port, state, task }
     }
@@ -220,7 +235,7 @@ async fn silence() -> After {
 }
 
 /// Which answer is sent, and how. The platform is asked only where the request is carried out.
-fn decide(seen: &Seen, state: &State) -> (Answer, Option<Fault>) {
+pub(crate) fn decide(seen: &Seen, state: &State) -> (Answer, Option<Fault>) {
     let mut shared = state.lock().unwrap();
     let shared = &mut *shared;
     let call = shared.log.len();
@@ -254,6 +269,7 @@ fn decide(seen: &Seen, state: &State) -> (Answer, Option<Fault>) {
             answer = Answer::new(302, "").header("location", "http://127.0.0.2:9/elsewhere");
         }
         Some(Fault::Status(status)) => answer = Answer::new(status, "{\"injected\": \"status\"}"),
+        Some(Fault::Byte(byte)) => answer = Answer::new(200, char::from(byte)),
         _ => {}
     }
     (answer, fault.map(|injection| injection.fault))

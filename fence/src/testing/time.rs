@@ -26,10 +26,15 @@ impl Drop for Held {
 
 /// Holds time for a call.
 pub(crate) fn hold() -> Held {
+    renew();
+    Held
+}
+
+/// Holds time again, in the middle of a call that goes on after a silence.
+pub(crate) fn renew() {
     let (sender, receiver) = channel::<()>();
     tokio::task::spawn_blocking(move || receiver.recv_timeout(FORGOTTEN));
     HOLD.with_borrow_mut(|hold| *hold = Some(sender));
-    Held
 }
 
 /// Lets time jump again: the mock is silent on purpose.

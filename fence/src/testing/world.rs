@@ -1,6 +1,6 @@
 //! The simulated machines, and how they can be made to misbehave.
 
-use super::server::{Answer, Seen};
+use super::server::{Answer, Seen, Wire};
 
 /// What a platform shows of a machine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,11 @@ pub(crate) trait Platform: Send {
     /// Method and path that tell calls apart; where all are the same, `GET` for what only reads.
     fn label(&self, seen: &Seen) -> (String, String) {
         (seen.method.clone(), seen.path.clone())
+    }
+
+    /// The protocol, where it is not HTTP.
+    fn wire(&self) -> Option<Wire> {
+        None
     }
 
     fn answer(&mut self, seen: &Seen, world: &mut World) -> Answer;
