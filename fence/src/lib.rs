@@ -43,7 +43,8 @@
 //!    redirects, repetition, `Retry-After`, size limits and the deadline are the client's.
 //!    Transports of another kind bound each call by `settings.deadline.within(limit)`, and note
 //!    `crate::testing::time::hold()` under `cfg(test)` as [`http`] does. Programs are run by [`core::child`]; `libvirt`
-//!    shows how the matrix is had for them, by a mock in place of the program.
+//!    shows how the matrix is had for them, by a mock in place of the program; `virt` shows a mock with a protocol of its
+//!    own (`testing::Wire`).
 //! 6. Tests: a `Platform` that serves the happy path from a `World` of two machines (`world.show(at)` where an answer
 //!    tells a state, `world.switch(at, on)` where a request is accepted, `Shown::Odd` as your platform's oddest
 //!    state), a `Bench`, and `matrix::run(&BENCH)`: a part of the matrix, or all of
@@ -52,8 +53,7 @@
 //!
 //! # Drivers to come
 //!
-//! `virt` (`fence_virt`, `fence_xvm`), and for `libvirt` a `rpc.rs` (XDR over a stream) beside virsh. Each in a folder of
-//! its own as above.
+//! For `libvirt` a `rpc.rs` (XDR over a stream) beside virsh.
 //!
 //! [`Fault::NotFound`]: core::fault::Fault::NotFound
 //! [`Fault::Ambiguous`]: core::fault::Fault::Ambiguous

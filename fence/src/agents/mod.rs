@@ -8,6 +8,7 @@ pub mod openstack;
 pub mod ovirt;
 pub mod pve;
 pub mod redfish;
+pub mod virt;
 pub mod vmware_rest;
 pub mod vmware_soap;
 
@@ -25,6 +26,8 @@ pub const AGENTS: &[&Agent] = &[
     &ovirt::AGENT,
     &pve::AGENT,
     &redfish::AGENT,
+    &virt::VIRT,
+    &virt::XVM,
     &vmware_rest::AGENT,
     &vmware_soap::AGENT,
 ];
