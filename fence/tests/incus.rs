@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use peer::{Folder, Run, Server, agent, output, script};
-use rustix::process::{Pid, Signal, kill_process};
 
 const PORT: &str = "8443";
 
 struct Incus {
-    server: Option<Server>,
+    server: Server,
     folder: Folder,
     build: PathBuf,
 }
@@ -31,7 +30,8 @@ impl Incus {
             asked.is_ok_and(|answer| answer.status.success())
         };
         let server = Server::start_slow(&mut command, &folder.0.join("log"), ready);
-        let incus = Self { server: Some(server), folder, build };
+        let server = server.inside(&folder.file("pid"));
+        let incus = Self { server, folder, build };
         incus.client(&["storage", "create", "default", "dir"]);
         incus.client(&["profile", "device", "add", "default", "root", "disk", "path=/", "pool=default"]);
         let image = incus.folder.file("image");
@@ -55,10 +55,6 @@ impl Incus {
         output(script("incus-client").arg(&self.build).arg(&self.folder.0).args(arguments))
     }
 
-    fn pid(&self) -> i32 {
-        std::fs::read_to_string(self.folder.file("pid")).unwrap().trim().parse().unwrap()
-    }
-
     /// Over its socket.
     fn run(&self, more: &str) -> Run {
         agent("fence_incus", &format!("unix_socket={}\n{more}\n", self.folder.file("state/unix.socket")))
@@ -67,7 +63,12 @@ impl Incus {
     /// Over HTTPS, in its network.
     fn https(&self, more: &str) -> Run {
         let mut child = Command::new("nsenter")
-            .args(["--net", "--target", &self.pid().to_string(), env!("CARGO_BIN_EXE_picket-fence")])
+            .args([
+                "--net",
+                "--target",
+                &self.server.pid().unwrap().to_string(),
+                env!("CARGO_BIN_EXE_picket-fence"),
+            ])
             .arg("fence_incus")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -91,7 +92,7 @@ impl Incus {
     }
 
     fn lives(&self, pid: &str) -> bool {
-        Path::new(&format!("/proc/{}/root/proc/{pid}", self.pid())).exists()
+        self.server.lives(pid)
     }
 }
 
@@ -100,11 +101,6 @@ impl Drop for Incus {
         // For the control groups, which are the machine's. Not by `client`: a panic in here would hide the one that matters.
         let stop = ["stop", "--all", "--force"];
         let _ = script("incus-client").arg(&self.build).arg(&self.folder.0).args(stop).output();
-        // What is around it waits for its end.
-        if let Some(pid) = Pid::from_raw(self.pid()) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        self.server.take();
     }
 }
 

@@ -89,7 +89,11 @@ pub(crate) fn venv(packages: &[&str]) -> PathBuf {
 }
 
 /// A running server; ended by SIGTERM, and waited for.
-pub(crate) struct Server(Child);
+pub(crate) struct Server {
+    child: Child,
+    /// Where the pid of the first process of its namespace is: with that, all in there ends.
+    inside: Option<PathBuf>,
+}
 
 impl Server {
     /// Starts it and waits until `ready`.
@@ -111,11 +115,11 @@ impl Server {
         let log = std::fs::File::create(log).unwrap();
         let child =
             command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let mut server = Self(child);
+        let mut server = Self { child, inside: None };
         let end = Instant::now() + limit;
         while !ready() {
             assert!(Instant::now() < end, "{command:?} is not ready after {limit:?}");
-            assert!(server.0.try_wait().unwrap().is_none(), "{command:?} ended");
+            assert!(server.child.try_wait().unwrap().is_none(), "{command:?} ended");
             // A server without a ready signal can only be asked again.
             std::thread::park_timeout(Duration::from_millis(50));
         }
@@ -123,10 +127,33 @@ impl Server {
     }
 }
 
+impl Server {
+    /// One that lives in namespaces of its own and has written this file.
+    pub(crate) fn inside(mut self, pid: &str) -> Self {
+        self.inside = Some(pid.into());
+        self
+    }
+
+    /// Whether a process, as it is called in the server's namespace, is there.
+    pub(crate) fn lives(&self, pid: &str) -> bool {
+        self.pid().is_some_and(|init| Path::new(&format!("/proc/{init}/root/proc/{pid}")).exists())
+    }
+
+    /// The first process of its namespace.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(self.inside.as_ref()?).ok()?;
+        text.trim().parse().ok()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
-        let _ = self.0.wait();
+        let _ = match self.pid().and_then(Pid::from_raw) {
+            // What is around it waits for its end.
+            Some(init) => kill_process(init, Signal::KILL),
+            None => kill_process(Pid::from_child(&self.child), Signal::TERM),
+        };
+        let _ = self.child.wait();
     }
 }
 

@@ -73,10 +73,11 @@ fn false_off() -> Result<Finding> {
 }
 
 fn peers() -> Result<Finding> {
-    const TESTS: [&str; 6] = ["containers", "incus", "libvirt", "pve", "redfish", "vmware_soap"];
+    const TESTS: [&str; 7] =
+        ["containers", "incus", "libvirt", "libvirt_tls", "pve", "redfish", "vmware_soap"];
     let chosen: Vec<&str> = TESTS.iter().flat_map(|test| ["--test", test]).collect();
     let run = suite::run(&chosen, &["--ignored"])?;
-    let words = "Docker, Podman, Incus, libvirtd (socket and sshd), fakepve, sushy-tools, vcsim";
+    let words = "Docker, Podman, Incus, libvirtd (socket, TLS and sshd), fakepve, sushy-tools, vcsim";
     let figure = format!("{words}: {} stories hold, {} do not", run.passed, run.failed);
     Ok(Finding { figure, holds: run.failed == 0 && run.passed >= TESTS.len() })
 }
