@@ -34,6 +34,11 @@ fn every_command_of_the_readme_is_run_by_a_test() {
 }
 
 #[test]
+fn every_place_in_the_architecture_exists() {
+    assert_eq!(document::unknown_places().unwrap(), [""; 0]);
+}
+
+#[test]
 fn every_limit_and_measure_in_the_specification_exists() {
     assert_eq!(document::unknown_measures().unwrap(), [""; 0]);
 }

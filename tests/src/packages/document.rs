@@ -116,6 +116,25 @@ pub fn unknown_measures() -> Result<Vec<String>> {
     Ok(unknown)
 }
 
+/// The files and folders that `ARCHITECTURE.md` names and that do not exist.
+pub fn unknown_places() -> Result<Vec<String>> {
+    let text = read("ARCHITECTURE.md")?;
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    // Names are those of a crate where that is clear.
+    let exists = |name: &str| {
+        ["", "agent/src/", "fence/src/", "tests/"].iter().any(|start| {
+            ["", ".rs"].iter().any(|end| checkout().join(format!("{start}{name}{end}")).exists())
+        })
+    };
+    let is_place = |name: &&str| {
+        let letters = |byte: u8| byte.is_ascii_lowercase() || b"/_.-".contains(&byte);
+        name.bytes().all(letters) && (name.ends_with(".rs") || name.trim_start_matches('/').contains('/'))
+    };
+    let places: Vec<_> = quoted.filter(is_place).collect();
+    ensure!(places.len() > 15, "ARCHITECTURE.md names {} places", places.len());
+    Ok(places.into_iter().filter(|name| !exists(name)).map(str::to_owned).collect())
+}
+
 /// The text of a file of the checkout.
 pub(super) fn read(path: &str) -> Result<String> {
     fs::read_to_string(checkout().join(path)).with_context(|| format!("read {path}"))
