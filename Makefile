@@ -7,7 +7,7 @@ TOOLS = $(abspath $(TARGET))/tools
 BIN = $(TARGET)/debug
 export PATH := $(PATH):$(TOOLS)/bin
 
-.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-containers show-fence show-parity packages show-packages fuzz clean
+.PHONY: help build demo demo-cluster test lint deny check bench show-cluster show-ipc show-containers show-fence show-parity packages show-packages cross fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,10 @@ show-fence: ## measure every promise of picket-fence, one line a point; a quarte
 packages: ## DEB, RPM and static tarball, in target/package/
 	packaging/dev/install build package
 	packaging/build
+
+cross: ## the static programs for aarch64, and whether they run (emulated); five minutes
+	packaging/dev/install cross
+	packaging/dev/try-cross aarch64
 
 show-packages: packages ## install, upgrade and remove the packages, migrate a guest; one line a point
 	packaging/dev/install cluster containers shells
