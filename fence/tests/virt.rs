@@ -5,11 +5,18 @@
 
 mod peer;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peer::{Folder, Run, Server, output, script};
+use nix::pty::openpty;
+use nix::unistd::ttyname;
+use peer::{Folder, Run, Server, agent, output, script};
 
 /// A host with vm1, vm2 and vm3 running.
 struct Host {
@@ -50,7 +57,10 @@ impl Host {
     }
 
     fn with(name: &str, number: u8, more: &str) -> Self {
-        let folder = Folder::new(name);
+        Self::inside_of(Folder::new(name), number, more)
+    }
+
+    fn inside_of(folder: Folder, number: u8, more: &str) -> Self {
         let prefix = format!("00000000-0000-4000-8000-{:010}{number}", std::process::id());
         let mut command = script("fence-virtd");
         command.arg(&folder.0).arg(&prefix).arg(more);
@@ -188,11 +198,11 @@ fn domains_are_switched_by_multicast_and_by_tcp_and_the_others_left_alone() {
 fn without_the_daemons_key_nothing_is_switched_and_the_run_ends() {
     let host = Host::start("virt-key", 2);
     let mut refused = 0;
-    std::fs::write(host.folder.0.join("other"), "another key\n").unwrap();
+    std::fs::write(host.folder.0.join("wrong"), "another key\n").unwrap();
     for way in Way::BOTH {
         for (key, more) in [
-            ("other", ""),
-            ("other", "hash=sha512\nauth=sha512\n"),
+            ("wrong", ""),
+            ("wrong", "hash=sha512\nauth=sha512\n"),
             ("key", "hash=none\n"),
             ("key", "hash=sha1\n"),
             ("key", "auth=sha1\n"),
@@ -302,4 +312,74 @@ fn of_two_hosts_that_hear_the_same_the_one_that_has_the_domain_decides() {
         assert_eq!((host.state(1).as_str(), host.state_there("vm1").as_str()), (expected, "shut off"));
     }
     say("a running domain of a second host, which Debian's agent calls off, is on here");
+}
+
+/// The other end of a machine's serial line, as QEMU has it: what a guest writes goes to the daemon, and back.
+struct Line {
+    daemon: UnixStream,
+    /// Where the daemon's answers go at present.
+    guest: Arc<Mutex<File>>,
+}
+
+impl Line {
+    /// A line of the daemon that connects, from the guest that has this end of it.
+    fn new(listener: &UnixListener, guest: File) -> Self {
+        let (daemon, _) = listener.accept().unwrap();
+        let line = Self { daemon, guest: Arc::new(Mutex::new(guest.try_clone().unwrap())) };
+        let (mut daemon, sink) = (line.daemon.try_clone().unwrap(), line.guest.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = daemon.read(&mut bytes) {
+                let _ = sink.lock().unwrap().write_all(&bytes[..length]);
+            }
+        });
+        line.carry(guest);
+        line
+    }
+
+    fn carry(&self, mut guest: File) {
+        let mut daemon = self.daemon.try_clone().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut guest, &mut daemon));
+    }
+
+    /// Has the guest speak by TCP from now on, as by QEMU's channel; gives the port.
+    fn channel(self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let guest = File::from(OwnedFd::from(stream.unwrap()));
+                *self.guest.lock().unwrap() = guest.try_clone().unwrap();
+                self.carry(guest);
+            }
+        });
+        port
+    }
+}
+
+#[test]
+#[ignore = "needs root, fence_virtd, libvirtd and QEMU: make show-fence"]
+fn domains_are_switched_by_a_serial_line_and_by_the_channel() {
+    let folder = Folder::new("virt-line");
+    let listener = UnixListener::bind(folder.0.join("line")).unwrap();
+    let host = Host::inside_of(folder, 5, "line");
+    let pty = openpty(None, None).unwrap();
+    let device = ttyname(&pty.slave).unwrap();
+    let line = Line::new(&listener, File::from(pty.master));
+    let is_switched = |way: &str| {
+        for (more, exit, stdout, truth) in [
+            ("plug=vm1\naction=monitor", 0, "", "running"),
+            ("plug=vm1\naction=off", 0, "Success: Powered OFF\n", "shut off"),
+            ("plug=vm1\naction=status", 2, "Status: OFF\n", "shut off"),
+            ("plug=nosuch\naction=status", 1, "", "shut off"),
+            ("plug=vm1\naction=reboot", 0, "Success: Rebooted\n", "running"),
+        ] {
+            let run = agent("fence_virt", &format!("{way}\n{more}\n"));
+            assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{way} {more}: {}", run.stderr);
+            assert_eq!((host.state(1).as_str(), host.state(2).as_str()), (truth, "running"), "{way} {more}");
+        }
+    };
+    is_switched(&format!("serial_device={}", device.display()));
+    is_switched(&format!("channel_address=127.0.0.1\nipport={}", line.channel()));
+    say("10 actions by serial line and channel confirmed in the same way");
 }
