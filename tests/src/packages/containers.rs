@@ -56,8 +56,8 @@ impl Stage {
         node.write("/srv/web/index.html", "from the README\n")?;
         let engine = Engine::start(node, Kind::Docker)?;
         engine.import(&root(cluster.network(), "shell", &[Part::Shell])?, "shell:1")?;
-        let tarball =
-            packages.all(".tar.gz")?.into_iter().next().context("no tarball: run 'make packages'")?;
+        let tarball = packages.all(&format!("-{}.tar.gz", std::env::consts::ARCH))?.pop();
+        let tarball = tarball.context("no tarball: run 'make packages'")?;
         let work = node.seen_from_outside("/run/work")?;
         fs::copy(&tarball, work.join(tarball.file_name().context("the tarball has a name")?))?;
         std::os::unix::fs::symlink(checkout().canonicalize()?.join("packaging"), work.join("packaging"))?;
