@@ -75,7 +75,8 @@ pub struct Request {
 pub fn action(agent: &Agent, values: &Values) -> Result<Action, Usage> {
     let default =
         agent.table().iter().find(|o| o.key == "action").and_then(|o| o.default).unwrap_or("reboot");
-    let word = values.text(&opt::ACTION).unwrap_or(default);
+    let older = values.under(opt::OPTION.key).filter(|_| !values.is_given(&opt::ACTION));
+    let word = older.or(values.text(&opt::ACTION)).unwrap_or(default);
     let action = Action::parse(word).filter(|&action| agent.supports(action)).ok_or_else(|| {
         let known: Vec<&str> = agent.advertised().map(|(name, _)| name).collect();
         Usage::UnknownAction(word.to_owned(), agent.name.to_owned(), known.join(", "))
@@ -243,6 +244,17 @@ mod tests {
         for (action, delay) in [(Action::Off, 5), (Action::Reboot, 5), (Action::On, 0), (Action::Status, 0)] {
             assert_eq!(request(action, &lines, false).unwrap().delay.as_secs(), delay, "{action:?}");
         }
+    }
+
+    #[test]
+    fn an_agent_that_had_option_for_action_has_it_where_action_is_not_given() {
+        const AGENT: Agent = Agent { options: &[&[opt::OPTION]], ..crate::testing::dummy::AGENT };
+        let read = |agent: &Agent, lines: &str| action(agent, &stdin::parse(&agent.table(), lines).unwrap());
+        assert_eq!(read(&AGENT, "option=status"), Ok(Action::Status));
+        assert_eq!(read(&AGENT, "action=off\noption=status"), Ok(Action::Off));
+        assert_eq!(read(&AGENT, ""), Ok(Action::Reboot));
+        // Others get it from old configurations, and never had it.
+        assert_eq!(read(&crate::testing::dummy::AGENT, "option=status"), Ok(Action::Reboot));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use super::option::{Kind, Opt};
 pub const ACTION: Opt =
     Opt::text("action", "action", "[action]", "Fencing action").short('o').default("reboot").required();
 
+/// What to do, in the word of the oldest agents.
+pub const OPTION: Opt = Opt::text("option", "option", "", "The same as action").deprecated();
+
 /// Nothing on stderr.
 pub const QUIET: Opt =
     Opt::flag("quiet", "quiet", "Nothing on stderr; syslog and the debug file still get it")

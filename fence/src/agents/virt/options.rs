@@ -90,6 +90,7 @@ const LISTEN_PORT: Opt = Opt::integer(
 /// What both agents have.
 pub(super) const BOTH: &[Opt] = &[
     opt::ACTION.only('o').optional().about("Fencing action"),
+    opt::OPTION,
     opt::DEBUG.only('d'),
     Opt { old: None, short: None, ..opt::DEBUG_FILE },
     opt::HELP.also('?'),
