@@ -194,6 +194,16 @@ fn domains_are_switched_by_multicast_and_by_tcp_and_the_others_left_alone() {
 }
 
 #[test]
+#[ignore = "needs root, fence_virtd, libvirtd, QEMU and iptables: make show-fence"]
+fn behind_a_firewall_that_knows_the_older_agent_it_is_as_good() {
+    let host = Host::start("virt-wall", 6);
+    let wall = ["-A", "INPUT", "-p", "tcp", "--syn", "!", "--dport", "1229", "-j", "DROP"];
+    output(host.inside("iptables").args(wall));
+    assert_eq!(host.ours(Way::Multicast, "plug=vm1\naction=off").stdout, "Success: Powered OFF\n");
+    assert_eq!(host.state(1), "shut off");
+}
+
+#[test]
 #[ignore = "needs root, fence_virtd, libvirtd and QEMU: make show-fence"]
 fn without_the_daemons_key_nothing_is_switched_and_the_run_ends() {
     let host = Host::start("virt-key", 2);

@@ -92,6 +92,24 @@ async fn crowd(hosts: &[State], strangers: &'static [Stranger]) -> String {
     format!("key_file={KEY_FILE}\nmulticast_address=127.0.0.1\ninterface=lo\nipport={port}\n")
 }
 
+/// The same behind a firewall that lets in the port of the older agent and no other.
+async fn walled(host: &State) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let host = host.clone();
+    tokio::spawn(async move {
+        loop {
+            let mut message = [0; REQUEST];
+            socket.recv(&mut message).await.unwrap();
+            let (request, _) = read::request(&message, &key()).unwrap();
+            if request.home.unwrap().1 == port {
+                talk(connect(&request, 1).await, &request, &host).await;
+            }
+        }
+    });
+    format!("key_file={KEY_FILE}\nmulticast_address=127.0.0.1\ninterface=lo\nipport={port}\nretrans=1\n")
+}
+
 async fn open(hosts: &[State], strangers: &'static [Stranger]) -> Box<dyn Driver> {
     driver(&XVM, &crowd(hosts, strangers).await).unwrap()
 }
@@ -105,6 +123,15 @@ async fn strangers_are_neither_believed_nor_waited_for() {
     driver.off(&target).await.unwrap();
     assert_eq!(driver.state(&target).await.unwrap().power, Power::Off);
     assert!(!host.lock().unwrap().world.machines[0].on);
+}
+
+#[tokio::test]
+async fn where_a_firewall_lets_in_the_older_agents_port_only_that_one_is_used() {
+    let host = host(true);
+    let mut driver = driver(&XVM, &walled(&host).await).unwrap();
+    let target = driver.resolve("vm1").await.unwrap();
+    driver.off(&target).await.unwrap();
+    assert_eq!(driver.state(&target).await.unwrap().power, Power::Off);
 }
 
 #[tokio::test]

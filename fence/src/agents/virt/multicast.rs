@@ -3,6 +3,10 @@
 //! Nobody knows how many there are. The first time all that answer within a second of the first one are heard; later
 //! as many are waited for, within the same second. A connection counts when the other side has proven that it knows the
 //! key: anybody can connect.
+//!
+//! Each request has a port of its own to connect back to, so that an answer which comes too late finds nobody. A firewall
+//! may let in none but that of the older agent, which has the daemon's own number: while nobody comes, every other request
+//! names that one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,8 +37,8 @@ const HOPS: u32 = 2;
 pub(super) struct Multicast {
     pub(super) group: IpAddr,
     pub(super) port: u16,
-    /// Where to be connected back to; any port where there is none.
-    pub(super) listen: u16,
+    /// Where to be connected back to: as told, or as found out.
+    pub(super) listen: Option<u16>,
     /// Of all interfaces, this one alone.
     pub(super) interface: Option<String>,
     /// Between two requests.
@@ -67,25 +71,16 @@ impl Multicast {
         enough: &dyn Fn(&Reply) -> bool,
     ) -> Result<Answers, Fault> {
         let unreachable = |answer: String| Fault::Unreachable { call: call.to_owned(), answer };
-        // A port of its own for each request: an answer that comes too late finds nobody.
-        let any = if self.group.is_ipv4() {
-            Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            IpAddr::from(Ipv6Addr::UNSPECIFIED)
-        };
-        let listener = TcpListener::bind((any, self.listen)).await;
-        let listener = listener
-            .map_err(|error| unreachable(format!("cannot listen on port {}: {error}", self.listen)))?;
-        let port = listener.local_addr().map_err(|error| unreachable(error.to_string()))?.port();
+        let mut doors = Doors::open(self.group, self.listen).await.map_err(unreachable)?;
         let (start, mut again) = (Instant::now(), Instant::now());
         let mut end = start + limit;
         let mut talks = JoinSet::new();
         let mut replies: Vec<(String, Reply)> = Vec::new();
-        let (mut broken, mut strangers) = (None, 0);
+        let (mut broken, mut strangers, mut sent) = (None, 0, 0);
         loop {
             tokio::select! {
                 Some(done) = talks.join_next() => {
-                    let Ok((at, talk)) = done else { continue };
+                    let Ok((at, door, talk)) = done else { continue };
                     match talk {
                         Talk::Answer(reply) => {
                             replies.retain(|(known, _)| *known != at);
@@ -98,6 +93,9 @@ impl Multicast {
                             continue;
                         }
                     }
+                    if door == self.port {
+                        self.listen = Some(door);
+                    }
                     let heard = replies.len() + usize::from(broken.is_some());
                     let is_enough = replies.last().is_some_and(|(_, reply)| enough(reply));
                     if is_enough || (self.known > 0 && heard >= self.known) {
@@ -107,13 +105,22 @@ impl Multicast {
                     #[cfg(test)]
                     crate::testing::time::release();
                 }
-                accepted = listener.accept(), if talks.len() < CROWD => {
-                    if let Ok((stream, from)) = accepted {
-                        talks.spawn(hear(stream, from, secrets.clone()));
+                accepted = doors.accept(), if talks.len() < CROWD => {
+                    if let Ok((door, stream, from)) = accepted {
+                        talks.spawn(hear(door, stream, from, secrets.clone()));
                     }
                 }
                 () = sleep_until(again) => {
+                    if self.listen.is_none() && sent == 1 {
+                        // Another run may have it.
+                        doors.usual = Doors::open(self.group, Some(self.port)).await.ok().map(|doors| doors.own);
+                    }
+                    let port = match &doors.usual {
+                        Some(usual) if sent % 2 == 1 && replies.is_empty() => usual.port,
+                        _ => doors.own.port,
+                    };
                     self.send(request, port, secrets).await.map_err(unreachable)?;
+                    sent += 1;
                     again = Instant::now() + self.again;
                 }
                 () = sleep_until(end) => break,
@@ -123,7 +130,9 @@ impl Multicast {
             return Err(match broken {
                 Some(flaw) => flaw.fault(call),
                 None => {
-                    let waited = format!("{call}, waiting for a connection to port {port}");
+                    let usual = doors.usual.map(|usual| format!(" or {}", usual.port)).unwrap_or_default();
+                    let waited =
+                        format!("{call}, waiting for a connection to port {}{usual}", doors.own.port);
                     let crowd = match strangers {
                         0 => waited,
                         number => format!("{waited} ({number} came from where the key is not known)"),
@@ -198,15 +207,66 @@ fn is_far(ip: Ipv6Addr) -> bool {
     !ip.is_loopback() && !ip.is_unicast_link_local()
 }
 
+/// A port that is listened on.
+struct Door {
+    port: u16,
+    listener: TcpListener,
+}
+
+/// Where daemons may come in.
+struct Doors {
+    own: Door,
+    /// The one of the older agent.
+    usual: Option<Door>,
+}
+
+impl Doors {
+    /// Listens on this port, or on any.
+    async fn open(group: IpAddr, port: Option<u16>) -> Result<Self, String> {
+        let any: IpAddr = match group {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let port = port.unwrap_or_default();
+        let listen = async {
+            let listener = TcpListener::bind((any, port)).await?;
+            Ok(Door { port: listener.local_addr()?.port(), listener })
+        };
+        let own =
+            listen.await.map_err(|error: std::io::Error| format!("cannot listen on port {port}: {error}"))?;
+        Ok(Self { own, usual: None })
+    }
+
+    /// Waits for somebody; says at which port, and from where.
+    async fn accept(&self) -> std::io::Result<(u16, TcpStream, SocketAddr)> {
+        let usual = async {
+            match &self.usual {
+                Some(usual) => usual.listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        let (port, accepted) = tokio::select! {
+            accepted = self.own.listener.accept() => (self.own.port, accepted?),
+            accepted = usual => (self.usual.as_ref().map_or(0, |usual| usual.port), accepted?),
+        };
+        Ok((port, accepted.0, accepted.1))
+    }
+}
+
 /// Talks with whoever connected.
-async fn hear(mut stream: TcpStream, from: SocketAddr, secrets: Arc<Secrets>) -> (String, Talk) {
+async fn hear(
+    door: u16,
+    mut stream: TcpStream,
+    from: SocketAddr,
+    secrets: Arc<Secrets>,
+) -> (String, u16, Talk) {
     let at = from.ip().to_canonical().to_string();
     let proof = tokio::time::timeout(PROOF, talk::prove(&mut stream, &secrets)).await;
     if let Err(flaw) = proof.unwrap_or_else(|_| Err(Flaw::Broken("no proof in time".to_owned()))) {
-        return (at, Talk::Stranger(flaw));
+        return (at, door, Talk::Stranger(flaw));
     }
     match talk::reply(&mut stream).await {
-        Ok(reply) => (at, Talk::Answer(reply)),
-        Err(flaw) => (at, Talk::Broken(flaw)),
+        Ok(reply) => (at, door, Talk::Answer(reply)),
+        Err(flaw) => (at, door, Talk::Broken(flaw)),
     }
 }

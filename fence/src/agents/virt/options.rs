@@ -83,7 +83,7 @@ const LISTEN_PORT: Opt = Opt::integer(
     "listen_port",
     "listen-port",
     "[port]",
-    "TCP port for the daemon to connect back to after multicast (default: any that is free)",
+    "TCP port for the daemon to connect back to after multicast (default: any that is free, and ipport where nobody comes)",
 )
 .order(215);
 
@@ -165,8 +165,8 @@ fn link(settings: &Settings, multicast: bool) -> Result<Link, Failure> {
     let again =
         again.filter(|tenths| *tenths > 0).ok_or_else(|| Settings::wrong(&RETRANS, "must be above 0"))?;
     let listen = match settings.integer(&LISTEN_PORT) {
-        Some(0) | None => 0,
-        Some(_) => number(settings, &LISTEN_PORT)?,
+        Some(0) | None => None,
+        Some(_) => Some(number(settings, &LISTEN_PORT)?),
     };
     let interface = settings.text(&INTERFACE).map(str::to_owned);
     let again = Duration::from_millis(again.saturating_mul(100));
