@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::XVM;
 use super::daemon::{Hypervisor, KEY_FILE, Kind, MULTICAST, PREFIX, key, talk};
@@ -94,15 +94,18 @@ async fn crowd(hosts: &[State], strangers: &'static [Stranger]) -> String {
 
 /// The same behind a firewall that lets in the port of the older agent and no other.
 async fn walled(host: &State) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let port = socket.local_addr().unwrap().port();
+    // Nobody's port, for both kinds of sockets: others on this machine have thousands of one kind.
+    let port = TcpListener::bind("0.0.0.0:0").await.unwrap().local_addr().unwrap().port();
+    let socket = UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
     let host = host.clone();
     tokio::spawn(async move {
+        let mut known = Vec::new();
         loop {
             let mut message = [0; REQUEST];
             socket.recv(&mut message).await.unwrap();
             let (request, _) = read::request(&message, &key()).unwrap();
-            if request.home.unwrap().1 == port {
+            if request.home.unwrap().1 == port && !known.contains(&request.number) {
+                known.push(request.number);
                 talk(connect(&request, 1).await, &request, &host).await;
             }
         }

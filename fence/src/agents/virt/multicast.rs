@@ -111,8 +111,8 @@ impl Multicast {
                     }
                 }
                 () = sleep_until(again) => {
-                    if self.listen.is_none() && sent == 1 {
-                        // Another run may have it.
+                    if self.listen.is_none() && sent > 0 && doors.usual.is_none() {
+                        // Another run may have it at present.
                         doors.usual = Doors::open(self.group, Some(self.port)).await.ok().map(|doors| doors.own);
                     }
                     let port = match &doors.usual {
