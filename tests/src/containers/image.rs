@@ -58,7 +58,11 @@ esac
 /// A service that is a process, called `service-NAME`.
 const SERVICE: &str = r#"#!/bin/sh
 name=service-$OCF_RESOURCE_INSTANCE file=/run/$OCF_RESOURCE_INSTANCE.pid
-runs() { [ -f "$file" ] && grep -q "$name" "/proc/$(cat "$file")/cmdline" 2>/dev/null; }
+# Not by grep: its own command line would have the name, and its process the number that a former life left in the file.
+runs() {
+    [ -f "$file" ] || return 1
+    case " $({ tr '\0' ' ' <"/proc/$(cat "$file")/cmdline"; } 2>/dev/null) " in *" $name "*) ;; *) return 1 ;; esac
+}
 case $1 in
 start)
     runs && exit 0
@@ -144,4 +148,25 @@ fn make(folder: &Path) -> Result<()> {
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map(drop).with_context(|| format!("copy {} to {}", from.display(), to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a namespace where processes have small numbers, each of which may be in a file that an earlier life left.
+    #[test]
+    fn a_service_is_not_found_in_those_who_look_for_it() {
+        let script = r#"mount -t tmpfs tmpfs /run; echo "$1" >/run/web.pid; exec sh -c "$2" service monitor"#;
+        for left in 1..=12 {
+            let status = Command::new("unshare")
+                .args(["--mount", "--pid", "--fork", "--mount-proc", "sh", "-euc", script, "sh"])
+                .arg(left.to_string())
+                .arg(SERVICE)
+                .env("OCF_RESOURCE_INSTANCE", "web")
+                .status()
+                .expect("unshare is everywhere");
+            assert_eq!(status.code(), Some(7), "process {left}");
+        }
+    }
 }
