@@ -1,6 +1,7 @@
 //! The files a cluster node starts from, and the documents for its CIB.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::host::Host;
@@ -73,8 +74,7 @@ pub(crate) fn services(node: &str) -> [Program; 2] {
 }
 
 /// The connection resource of a guest.
-pub(crate) fn connection(guest: &Host) -> String {
-    let (name, address) = (guest.name(), guest.address());
+pub(crate) fn connection(name: &str, address: Ipv4Addr) -> String {
     format!(
         r#"<primitive id="{name}" class="ocf" provider="pacemaker" type="remote">
           <instance_attributes id="{name}-attributes">

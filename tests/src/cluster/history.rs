@@ -40,9 +40,9 @@ impl Fence {
         }
     }
 
-    /// Whether it was carried out.
-    pub fn succeeded(&self) -> bool {
-        self.status == "success"
+    /// Whether it is a reboot of that node which was carried out.
+    pub fn rebooted(&self, target: &str) -> bool {
+        self.action == "reboot" && self.target == target && self.status == "success"
     }
 }
 

@@ -5,6 +5,7 @@ mod history;
 mod status;
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,9 +72,14 @@ impl Cluster {
     /// Adds a connection to a host that runs an agent, and makes it one that can be fenced.
     pub fn connect(&mut self, host: Arc<Host>) -> Result<()> {
         self.fencing.add(&host)?;
-        self.create("resources", &config::connection(&host))?;
+        self.remote(host.name(), host.address())?;
         self.guests.push(host);
         Ok(())
+    }
+
+    /// Adds a connection to an agent at that address; how it is fenced is up to the caller.
+    pub fn remote(&self, name: &str, address: Ipv4Addr) -> Result<()> {
+        self.create("resources", &config::connection(name, address))
     }
 
     /// The network of all its hosts.

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use super::group::Group;
 use crate::host::Host;
+use crate::pki::Ca;
 use crate::program::{Program, tail};
 use crate::wait::wait_until;
 
@@ -64,8 +65,26 @@ impl Engine {
         Self::start_with(host, kind, "")
     }
 
-    /// The same with more words on its command line.
-    pub fn start_with(host: &Arc<Host>, kind: Kind, options: &str) -> Result<Self> {
+    /// The port of [`start_secured`](Self::start_secured).
+    pub const TLS_PORT: u16 = 2376;
+
+    /// A Docker Engine that also listens at an address of the host, for clients with a certificate of the authority, as
+    /// its documentation sets that up.
+    pub fn start_secured(host: &Arc<Host>, ca: &Ca, address: &str) -> Result<Self> {
+        let server = ca.issue_to(address)?;
+        for (name, text) in [("ca", &ca.cert), ("cert", &server.cert), ("key", &server.key)] {
+            host.write(&format!("/etc/docker/{name}.pem"), text)?;
+        }
+        let options = format!(
+            "--host tcp://{address}:{} --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/cert.pem \
+             --tlskey /etc/docker/key.pem",
+            Self::TLS_PORT
+        );
+        Self::start_with(host, Kind::Docker, &options)
+    }
+
+    /// With more words on its command line.
+    fn start_with(host: &Arc<Host>, kind: Kind, options: &str) -> Result<Self> {
         let folder = folder(host)?;
         let group = Group::new(&format!("{}-{}", host.name(), kind.name()));
         if kind == Kind::Podman {

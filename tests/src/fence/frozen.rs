@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::device;
-use crate::cluster::{Cluster, Fence, Status};
-use crate::containers::{Engine, Kind, Part, root};
+use crate::cluster::{Cluster, Status};
+use crate::containers::{Engine, Part, root};
 use crate::pki::Ca;
 use crate::report::{Finding, Report, Step};
 use crate::scenario::Scene;
@@ -18,8 +18,7 @@ const GUEST: &str = "guest1";
 const SERVICE: &str = "web";
 const IMAGE: &str = "picket-guest:test";
 const AGENT: &str = "fence_picket_docker";
-const PORT: &str = "2376";
-/// On every host, where an administrator would keep them.
+/// On every node, where an administrator would keep them.
 const CERTS: &str = "/etc/pacemaker/engine";
 
 /// What takes seconds on an idle machine.
@@ -79,21 +78,14 @@ impl Stage {
     fn start() -> Result<Self> {
         let cluster = Cluster::start(2)?;
         let host = cluster.network().host("hypervisor")?;
-        let address = host.address().to_string();
         let ca = Ca::new()?;
-        let server = ca.issue_to(&address)?;
         let client = ca.issue_to("cluster")?;
-        for (host, identity) in
-            std::iter::once((&host, &server)).chain(cluster.nodes().iter().map(|node| (node, &client)))
-        {
-            host.write(&format!("{CERTS}/ca.pem"), &ca.cert)?;
-            host.write(&format!("{CERTS}/cert.pem"), &identity.cert)?;
-            host.write(&format!("{CERTS}/key.pem"), &identity.key)?;
+        for node in cluster.nodes() {
+            node.write(&format!("{CERTS}/ca.pem"), &ca.cert)?;
+            node.write(&format!("{CERTS}/cert.pem"), &client.cert)?;
+            node.write(&format!("{CERTS}/key.pem"), &client.key)?;
         }
-        let options = format!(
-            "--host tcp://{address}:{PORT} --tlsverify --tlscacert {CERTS}/ca.pem --tlscert {CERTS}/cert.pem --tlskey {CERTS}/key.pem"
-        );
-        let engine = Engine::start_with(&host, Kind::Docker, &options)?;
+        let engine = Engine::start_secured(&host, &ca, &host.address().to_string())?;
         let parts = [Part::Agent, Part::Shell, Part::ResourceAgents];
         engine.import(&root(cluster.network(), GUEST, &parts)?, IMAGE)?;
         let key = "/etc/pacemaker/authkey:/etc/pacemaker/authkey";
@@ -107,7 +99,7 @@ impl Stage {
     fn parameters(&self) -> [(&'static str, String); 5] {
         [
             ("ip", self.engine.host.address().to_string()),
-            ("ipport", PORT.to_owned()),
+            ("ipport", Engine::TLS_PORT.to_string()),
             ("tlscacert", format!("{CERTS}/ca.pem")),
             ("tlscert", format!("{CERTS}/cert.pem")),
             ("tlskey", format!("{CERTS}/key.pem")),
@@ -154,30 +146,14 @@ impl Stage {
 
 fn starts(stage: &Stage) -> Result<Finding> {
     let began = Instant::now();
-    let pairs: String = stage
-        .parameters()
-        .iter()
-        .map(|(name, value)| format!(r#"<nvpair id="power-{name}" name="{name}" value="{value}"/>"#))
-        .collect();
-    let server = stage.engine.host.address();
+    let parameters = stage.parameters();
+    let mut parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    parameters.push(("pcmk_host_list", GUEST));
+    device::add(&stage.cluster, "power", AGENT, &parameters)?;
+    stage.cluster.remote(GUEST, stage.engine.host.address())?;
     stage.cluster.extend(&format!(
         r#"<configuration>
           <resources>
-            <primitive id="power" class="stonith" type="{AGENT}">
-              <instance_attributes id="power-attributes">
-                {pairs}<nvpair id="power-pcmk_host_list" name="pcmk_host_list" value="{GUEST}"/>
-              </instance_attributes>
-              <operations><op id="power-monitor" name="monitor" interval="30s" timeout="20s"/></operations>
-            </primitive>
-            <primitive id="{GUEST}" class="ocf" provider="pacemaker" type="remote">
-              <instance_attributes id="{GUEST}-attributes">
-                <nvpair id="{GUEST}-server" name="server" value="{server}"/>
-              </instance_attributes>
-              <operations>
-                <op id="{GUEST}-monitor" name="monitor" interval="10s" timeout="10s"/>
-                <op id="{GUEST}-start" name="start" interval="0" timeout="60s"/>
-              </operations>
-            </primitive>
             <primitive id="{SERVICE}" class="ocf" provider="test" type="service">
               <operations><op id="{SERVICE}-monitor" name="monitor" interval="5s" timeout="30s"/></operations>
             </primitive>
@@ -189,9 +165,6 @@ fn starts(stage: &Stage) -> Result<Finding> {
         </configuration>"#
     ))?;
     stage.online(SOON)?;
-    stage
-        .cluster
-        .wait("the device is started", SOON, |status| status.node_of("power", "Started").is_some())?;
     let power = stage.power()?;
     let figure = format!("{:.1} s; fence_picket_docker: {power}", began.elapsed().as_secs_f64());
     Ok(Finding { figure, holds: power == "Status: ON" })
@@ -213,7 +186,7 @@ fn fenced(stage: &Stage) -> Result<Finding> {
     seen.map(drop)?;
     let unclean = stage.before(|_, frozen| frozen.elapsed())?;
     wait_until("the fencing is over", RECOVERY, || {
-        Ok(stage.cluster.fences()?.iter().any(of_guest).then_some(()))
+        Ok(stage.cluster.fences()?.iter().any(|fence| fence.rebooted(GUEST)).then_some(()))
     })?;
     let took = stage.before(|_, frozen| frozen.elapsed())?;
     let old = stage.before(|instance, _| Path::new("/proc").join(&instance.container).exists())?;
@@ -244,10 +217,8 @@ fn once(stage: &Stage) -> Result<Finding> {
     stage.cluster.settle(SOON)?;
     let fences = stage.cluster.fences()?;
     let told: Vec<String> = fences.iter().map(ToString::to_string).collect();
-    Ok(Finding { figure: told.join(", "), holds: fences.len() == 1 && fences.iter().all(of_guest) })
-}
-
-/// A reboot of the guest that was carried out.
-fn of_guest(fence: &Fence) -> bool {
-    fence.action == "reboot" && fence.target == GUEST && fence.succeeded()
+    Ok(Finding {
+        figure: told.join(", "),
+        holds: fences.len() == 1 && fences.iter().all(|fence| fence.rebooted(GUEST)),
+    })
 }

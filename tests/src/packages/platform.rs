@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::containers::{Engine, Kind, Part, root};
+use crate::containers::{Engine, Part, root};
 use crate::host::Host;
 use crate::network::Network;
 use crate::pki::Ca;
@@ -32,16 +32,8 @@ impl Platform {
     pub(super) fn start(network: &Arc<Network>, ca: &Ca) -> Result<Self> {
         let host = network.host("platform")?;
         host.boot()?;
-        let server = ca.issue_to(ADDRESS)?;
-        for (name, text) in [("ca", &ca.cert), ("cert", &server.cert), ("key", &server.key)] {
-            host.write(&format!("/etc/docker/{name}.pem"), text)?;
-        }
         host.check(&["ip", "address", "add", &format!("{ADDRESS}/32"), "dev", "eth0"])?;
-        let options = format!(
-            "--host tcp://{ADDRESS}:2376 --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/cert.pem \
-             --tlskey /etc/docker/key.pem"
-        );
-        let engine = Engine::start_with(&host, Kind::Docker, &options)?;
+        let engine = Engine::start_secured(&host, ca, ADDRESS)?;
         engine.import(&root(network, "machine", &[Part::Shell])?, "machine:1")?;
         for name in ["vm1", "vm2"] {
             engine.cli(&["run", "-d", "--name", name, "--network", "none", "machine:1", "sleep", "10000"])?;

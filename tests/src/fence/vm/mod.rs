@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cluster::Fence;
 use crate::report::{Check, Finding, Report, Step};
 use crate::wait::wait_until;
 use stage::Stage;
@@ -126,7 +125,7 @@ fn fenced(stage: &Stage) -> Result<Finding> {
     let gone = !stage.hypervisor.lives(was);
     let now = stage.hypervisor.process(DOMAIN)?;
     let figure = format!("noticed after {noticed}, fenced after {took}, qemu {} is {} now", was.pid, now.pid);
-    Ok(Finding { figure, holds: gone && now != was && fences.iter().all(of_guest) })
+    Ok(Finding { figure, holds: gone && now != was && fences.iter().all(|fence| fence.rebooted(GUEST)) })
 }
 
 fn back(stage: &Stage) -> Result<Finding> {
@@ -168,12 +167,10 @@ fn nobody_else(stage: &Stage) -> Result<Finding> {
         told.join(", "),
         if neighbor { "the same" } else { "GONE" }
     );
-    Ok(Finding { figure, holds: neighbor && fences.len() == freezes && fences.iter().all(of_guest) })
-}
-
-/// A reboot of the guest that was carried out.
-fn of_guest(fence: &Fence) -> bool {
-    fence.action == "reboot" && fence.target == GUEST && fence.succeeded()
+    Ok(Finding {
+        figure,
+        holds: neighbor && fences.len() == freezes && fences.iter().all(|fence| fence.rebooted(GUEST)),
+    })
 }
 
 fn seconds(stage: &Stage) -> String {
