@@ -86,14 +86,14 @@ impl Engine {
             ("plug=vm1\naction=off", 0, "Success: Already OFF\n"),
         ] {
             let run = self.run(more);
-            assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+            run.is(exit, stdout, more);
         }
         assert!(!Path::new("/proc").join(before).exists(), "the process lives on");
         assert_eq!(self.run("plug=vm1\naction=on").stdout, "Success: Powered ON\n");
         for more in ["plug=vm1\naction=reboot", "plug=vm1\naction=reboot\nmethod=cycle"] {
             let before = self.process("vm1").expect("it was turned on");
             let run = self.run(more);
-            assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Rebooted\n"), "{more}: {}", run.stderr);
+            run.is(0, "Success: Rebooted\n", more);
             assert!(!Path::new("/proc").join(before).exists(), "{more}: the process lives on");
         }
         let list = self.run("action=list-status").stdout;
@@ -106,7 +106,7 @@ impl Engine {
         assert_eq!(self.run("plug=vm1\naction=status").stdout, "Status: ON\n");
         let before = self.process("vm1").unwrap();
         let run = self.run("plug=vm1\naction=off");
-        assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Powered OFF\n"), "{}", run.stderr);
+        run.is(0, "Success: Powered OFF\n", "off of a paused one");
         assert!(!Path::new("/proc").join(before).exists(), "the process lives on");
     }
 

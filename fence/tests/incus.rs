@@ -4,11 +4,10 @@
 
 mod peer;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use peer::{Folder, Run, Server, agent, output, script};
+use peer::{Folder, Run, Server, agent, fed, output, script};
 
 const PORT: &str = "8443";
 
@@ -62,27 +61,11 @@ impl Incus {
 
     /// Over HTTPS, in its network.
     fn https(&self, more: &str) -> Run {
-        let mut child = Command::new("nsenter")
-            .args([
-                "--net",
-                "--target",
-                &self.server.pid().unwrap().to_string(),
-                env!("CARGO_BIN_EXE_picket-fence"),
-            ])
-            .arg("fence_incus")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let options = format!("ip=127.0.0.1\nipport={PORT}\n{more}\n");
-        child.stdin.take().unwrap().write_all(options.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        Run {
-            exit: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--net", "--target", &self.server.pid().unwrap().to_string()])
+            .args([env!("CARGO_BIN_EXE_picket-fence"), "fence_incus"]);
+        fed(command, &format!("ip=127.0.0.1\nipport={PORT}\n{more}\n"))
     }
 
     /// The process of a container, as it is called inside; whether it is there is found out without Incus.
@@ -117,24 +100,24 @@ fn a_container_is_switched_and_the_other_one_left_alone() {
         ("plug=vm1\naction=off", 0, "Success: Already OFF\n"),
     ] {
         let run = incus.run(more);
-        assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+        run.is(exit, stdout, more);
     }
     assert!(!incus.lives(&before), "the process lives on");
     assert_eq!(incus.run("plug=vm1\naction=on").stdout, "Success: Powered ON\n");
     let before = incus.process("vm1").expect("it was turned on");
     let run = incus.run("plug=vm1\naction=reboot");
-    assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Rebooted\n"), "{}", run.stderr);
+    run.is(0, "Success: Rebooted\n", "reboot");
     assert!(!incus.lives(&before), "the process lives on");
     let list = incus.run("action=list-status").stdout;
     assert_eq!(list.lines().filter(|line| line.ends_with(",ON")).count(), 2, "{list}");
     let run = incus.run("plug=vm3\naction=off");
-    assert_eq!((run.exit, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    run.is(1, "", "off of a machine that is not there");
 
     incus.client(&["pause", "vm1"]);
     assert_eq!(incus.run("plug=vm1\naction=status").stdout, "Status: ON\n", "frozen is not off");
     let before = incus.process("vm1").unwrap();
     let run = incus.run("plug=vm1\naction=off");
-    assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Powered OFF\n"), "{}", run.stderr);
+    run.is(0, "Success: Powered OFF\n", "off of a frozen one");
     assert!(!incus.lives(&before), "the process lives on");
     assert_eq!(incus.process("vm2"), other, "the other one was touched");
 }
@@ -151,7 +134,7 @@ fn over_https_only_a_trusted_certificate_may_switch() {
     let before = incus.process("vm1").unwrap();
 
     let run = incus.https(&format!("{options}plug=vm1\naction=off"));
-    assert_eq!((run.exit, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    run.is(1, "", "off by a stranger");
     assert!(incus.lives(&before), "a stranger has switched it off");
 
     incus.client(&["config", "trust", "add-certificate", &cert]);
@@ -162,6 +145,6 @@ fn over_https_only_a_trusted_certificate_may_switch() {
     let run = incus.https(&format!("{options}plug=vm1\naction=monitor"));
     assert_eq!(run.exit, 0, "{}", run.stderr);
     let run = incus.https(&format!("{options}plug=vm1\naction=off"));
-    assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Powered OFF\n"), "{}", run.stderr);
+    run.is(0, "Success: Powered OFF\n", "off");
     assert!(!incus.lives(&before), "the process lives on");
 }

@@ -79,7 +79,7 @@ fn is_switched(libvirt: &Libvirt, run: impl Fn(&str) -> Run) {
         (&format!("plug={UUID}\naction=on"), 0, "Success: Powered ON\n", "running"),
     ] {
         let run = run(more);
-        assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+        run.is(exit, stdout, more);
         assert_eq!(libvirt.state("vm1"), truth, "{more}");
         assert_eq!(libvirt.state("vm2"), "running", "{more}");
     }

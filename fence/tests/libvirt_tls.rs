@@ -89,7 +89,7 @@ fn real_machines_are_switched_by_tls_and_only_with_certificates_that_both_trust(
     let (before, neighbor) = (libvirt.process("vm1").expect("it was started"), libvirt.process("vm2"));
     for identity in ["stranger", "mistrusting"] {
         let run = libvirt.run(identity, "plug=vm1\naction=off");
-        assert_eq!((run.exit, run.stdout.as_str()), (1, ""), "{identity}: {}", run.stderr);
+        run.is(1, "", identity);
         assert_eq!(libvirt.process("vm1").as_ref(), Some(&before), "{identity}");
     }
     for (more, exit, stdout) in [
@@ -99,13 +99,13 @@ fn real_machines_are_switched_by_tls_and_only_with_certificates_that_both_trust(
         ("plug=vm1\naction=status", 2, "Status: OFF\n"),
     ] {
         let run = libvirt.run("good", more);
-        assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+        run.is(exit, stdout, more);
     }
     assert!(!libvirt.server.lives(&before), "the process lives on");
     assert_eq!(libvirt.run("good", "plug=vm1\naction=on").stdout, "Success: Powered ON\n");
     let before = libvirt.process("vm1").expect("it was turned on");
     let run = libvirt.run("good", "plug=vm1\naction=reboot");
-    assert_eq!((run.exit, run.stdout.as_str()), (0, "Success: Rebooted\n"), "{}", run.stderr);
+    run.is(0, "Success: Rebooted\n", "reboot");
     assert!(!libvirt.server.lives(&before), "the process lives on");
     assert!(libvirt.process("vm1").is_some(), "it was to be turned on again");
     assert_eq!(libvirt.process("vm2"), neighbor, "the other one was touched");

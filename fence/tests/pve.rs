@@ -49,7 +49,7 @@ fn a_guest_is_switched_and_the_other_one_left_alone() {
         ("action=list-status", 0, "101,vm1,ON\n102,vm2,ON\n"),
     ] {
         let run = pve.run(more);
-        assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+        run.is(exit, stdout, more);
     }
 }
 

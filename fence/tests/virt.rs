@@ -10,13 +10,13 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
 use nix::unistd::ttyname;
-use peer::{Folder, Run, Server, agent, output, script};
+use peer::{Folder, Run, Server, agent, fed, output, script};
 
 /// A host with vm1, vm2 and vm3 running.
 struct Host {
@@ -86,14 +86,14 @@ impl Host {
         let mut command = self.inside(env!("CARGO_BIN_EXE_picket-fence"));
         command.arg(way.agent());
         let key = self.folder.file(key);
-        run(command, &format!("key_file={key}\n{}{more}\n", way.options()))
+        fed(command, &format!("key_file={key}\n{}{more}\n", way.options()))
     }
 
     /// Debian's own agent.
     fn theirs(&self, way: Way, more: &str) -> Run {
         let key = self.folder.file("key");
         let program = self.inside(&format!("/usr/sbin/{}", way.agent()));
-        run(program, &format!("key_file={key}\n{}timeout=10\n{more}\n", way.options()))
+        fed(program, &format!("key_file={key}\n{}timeout=10\n{more}\n", way.options()))
     }
 
     fn virsh(&self, arguments: &[&str]) -> String {
@@ -133,15 +133,6 @@ impl Host {
     }
 }
 
-fn run(mut command: Command, options: &str) -> Run {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(options.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Run { exit: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
 /// A figure for `make show-fence`, past the capture of output.
 fn say(figure: &str) {
     std::io::stdout().write_all(format!("virt: {figure}\n").as_bytes()).unwrap();
@@ -170,7 +161,7 @@ fn domains_are_switched_by_multicast_and_by_tcp_and_the_others_left_alone() {
         ] {
             let before = host.process(1);
             let run = host.ours(way, more);
-            assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{way:?} {more}: {}", run.stderr);
+            run.is(exit, stdout, &format!("{way:?} {more}"));
             assert_eq!(host.state(1), truth, "{way:?} {more}");
             assert_eq!(
                 (host.state(2).as_str(), host.state(3).as_str()),
@@ -304,7 +295,7 @@ fn of_two_hosts_that_hear_the_same_the_one_that_has_the_domain_decides() {
         ("reboot", "Success: Rebooted\n", "running"),
     ] {
         let run = host.ours(Way::Multicast, &format!("plug=test\naction={action}"));
-        assert_eq!((run.exit, run.stdout.as_str()), (0, stdout), "{}", run.stderr);
+        run.is(0, stdout, action);
         assert_eq!(host.state_there("test"), truth);
     }
     // Both have a vm1, and they are two machines.
@@ -385,7 +376,7 @@ fn domains_are_switched_by_a_serial_line_and_by_the_channel() {
             ("plug=vm1\naction=reboot", 0, "Success: Rebooted\n", "running"),
         ] {
             let run = agent("fence_virt", &format!("{way}\n{more}\n"));
-            assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{way} {more}: {}", run.stderr);
+            run.is(exit, stdout, &format!("{way} {more}"));
             assert_eq!((host.state(1).as_str(), host.state(2).as_str()), (truth, "running"), "{way} {more}");
         }
     };

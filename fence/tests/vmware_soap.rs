@@ -56,7 +56,7 @@ fn a_machine_is_switched_and_the_other_one_left_alone() {
         (format!("plug=/DC0/vm/{VM}\naction=off"), 0, "Success: Powered OFF\n", "poweredOff"),
     ] {
         let run = vsphere.run(&more);
-        assert_eq!((run.exit, run.stdout.as_str()), (exit, stdout), "{more}: {}", run.stderr);
+        run.is(exit, stdout, &more);
         assert_eq!(
             (vsphere.truth(VM).as_str(), vsphere.truth(OTHER).as_str()),
             (truth, "poweredOn"),

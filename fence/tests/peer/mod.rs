@@ -22,15 +22,25 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+impl Run {
+    /// Asserts how it ended and what it printed; `what` was asked for.
+    #[track_caller]
+    pub(crate) fn is(&self, exit: i32, stdout: &str, what: &str) {
+        assert_eq!((self.exit, self.stdout.as_str()), (exit, stdout), "{what}: {}", self.stderr);
+    }
+}
+
 /// Runs an agent the way the fencer does: no arguments, options on stdin.
 pub(crate) fn agent(name: &str, options: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_picket-fence"))
-        .arg0(name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picket-fence"));
+    command.arg0(name);
+    fed(command, options)
+}
+
+/// Runs a command with that on stdin.
+pub(crate) fn fed(mut command: Command, options: &str) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(options.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     Run {

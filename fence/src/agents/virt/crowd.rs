@@ -63,21 +63,36 @@ async fn strange(stranger: Stranger, request: Request) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
+/// Hears a request once, however often it is sent.
+struct Ear {
+    socket: UdpSocket,
+    known: Vec<u32>,
+}
+
+impl Ear {
+    /// The next one that `counts`.
+    async fn next(&mut self, counts: impl Fn(&Request) -> bool) -> Request {
+        loop {
+            let mut message = [0; REQUEST];
+            self.socket.recv(&mut message).await.unwrap();
+            let (request, _) = read::request(&message, &key()).unwrap();
+            if counts(&request) && !self.known.contains(&request.number) {
+                self.known.push(request.number);
+                return request;
+            }
+        }
+    }
+}
+
 /// Has them all hear the requests to a port; gives the options for it. Strangers come first.
 async fn crowd(hosts: &[State], strangers: &'static [Stranger]) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
     let hosts = hosts.to_vec();
     tokio::spawn(async move {
-        let mut known = Vec::new();
+        let mut ear = Ear { socket, known: Vec::new() };
         loop {
-            let mut message = [0; REQUEST];
-            socket.recv(&mut message).await.unwrap();
-            let (request, _) = read::request(&message, &key()).unwrap();
-            if known.contains(&request.number) {
-                continue;
-            }
-            known.push(request.number);
+            let request = ear.next(|_| true).await;
             for stranger in strangers {
                 tokio::spawn(strange(*stranger, request.clone()));
             }
@@ -99,15 +114,10 @@ async fn walled(host: &State) -> String {
     let socket = UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
     let host = host.clone();
     tokio::spawn(async move {
-        let mut known = Vec::new();
+        let mut ear = Ear { socket, known: Vec::new() };
         loop {
-            let mut message = [0; REQUEST];
-            socket.recv(&mut message).await.unwrap();
-            let (request, _) = read::request(&message, &key()).unwrap();
-            if request.home.unwrap().1 == port && !known.contains(&request.number) {
-                known.push(request.number);
-                talk(connect(&request, 1).await, &request, &host).await;
-            }
+            let request = ear.next(|request| request.home.unwrap().1 == port).await;
+            talk(connect(&request, 1).await, &request, &host).await;
         }
     });
     format!("key_file={KEY_FILE}\nmulticast_address=127.0.0.1\ninterface=lo\nipport={port}\nretrans=1\n")
